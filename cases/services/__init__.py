@@ -1,0 +1,53 @@
+"""Every change of a case is one of these calls: one transaction, one event."""
+
+from cases.services.cases import (
+    UNSET,
+    CaseDraft,
+    Unset,
+    apply_triage,
+    assign_case,
+    change_status,
+    create_case,
+    delete_case,
+    escalate_case,
+    locked,
+    restore_case,
+    touch,
+    update_case,
+)
+from cases.services.configuration import delete_configuration, save_configuration
+from cases.services.customers import CustomerInfo, normal_email, remember_customer, update_customer
+from cases.services.errors import CaseGone, GuardObjects, TransitionNotAllowed, VersionStale
+from cases.services.notes import add_note, link_cases, unlink_cases
+from cases.services.people import note_password_change, save_person
+
+__all__ = [
+    "UNSET",
+    "CaseDraft",
+    "CaseGone",
+    "CustomerInfo",
+    "GuardObjects",
+    "TransitionNotAllowed",
+    "Unset",
+    "VersionStale",
+    "add_note",
+    "apply_triage",
+    "assign_case",
+    "change_status",
+    "create_case",
+    "delete_case",
+    "delete_configuration",
+    "escalate_case",
+    "link_cases",
+    "locked",
+    "normal_email",
+    "note_password_change",
+    "remember_customer",
+    "restore_case",
+    "save_configuration",
+    "save_person",
+    "touch",
+    "unlink_cases",
+    "update_case",
+    "update_customer",
+]
