@@ -77,12 +77,20 @@ def drain(*, now: datetime, max_rounds: int = 1000) -> int:
     return passed
 
 
+def slowest_position() -> int:
+    """Up to where every listener has finished the log; its end when there is no listener."""
+    cursors = ListenerCursor.objects.filter(pk__in=_listeners).values_list("position", flat=True)
+    slowest = min(cursors, default=None)
+    if slowest is not None:
+        return slowest
+    head = LogHead.objects.filter(pk=1).first()
+    return head.position if head else 0
+
+
 def behind() -> int:
     """How many events the slowest listener has still to read; unsealed ones count."""
     head = LogHead.objects.filter(pk=1).first()
-    position = head.position if head else 0
-    slowest = min(ListenerCursor.objects.filter(pk__in=_listeners).values_list("position", flat=True), default=position)
-    return position - slowest + TimelineEvent.objects.unsealed().count()
+    return (head.position if head else 0) - slowest_position() + TimelineEvent.objects.unsealed().count()
 
 
 @transaction.atomic

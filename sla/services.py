@@ -5,6 +5,7 @@ breached, escalation due) or ends with (met) is a fact of its own.
 """
 
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 import structlog
 from django.db import connection, transaction
@@ -120,8 +121,9 @@ def explain_clock(clock: SLAClock, *, now: datetime) -> Explanation:
         stopped_at=clock.stopped_at,
     )
     pauses = [
-        Pause(pause.started_at, pause.ended_at, segment.ended_by)
-        for pause, segment in zip(clock_math.pauses_between(runs, started_at=clock.started_at), segments, strict=False)
+        Pause(segment.ended_at, later.started_at if later else None, segment.ended_by)
+        for segment, later in zip_longest(segments, segments[1:])
+        if segment.ended_at and not (later is None and clock.stopped_at)
     ]
     return clock_math.explain(calendar, reading, calendar_name=clock.terms["calendar"]["name"], pauses=pauses)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.test import TransactionTestCase
 from django.test.testcases import TestCase
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -16,9 +17,10 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 
 @pytest.fixture(autouse=True)
-def state_folder(tmp_path: Path, settings: pytest.FixtureRequest) -> Path:
+def state_folder(tmp_path: Path, settings: Settings) -> Path:
     """Nothing that a test writes lands in the real state folder."""
-    settings.VAR = tmp_path  # type: ignore[attr-defined] # pytest-django's settings wrapper
+    settings.VAR = tmp_path
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail" / "sent")
     return tmp_path
 
 

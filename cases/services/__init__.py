@@ -19,7 +19,7 @@ from cases.services.configuration import delete_configuration, save_configuratio
 from cases.services.customers import CustomerInfo, normal_email, remember_customer, update_customer
 from cases.services.errors import CaseGone, GuardObjects, TransitionNotAllowed, VersionStale
 from cases.services.notes import add_note, link_cases, unlink_cases
-from cases.services.people import note_password_change, save_person
+from cases.services.people import note_password_change, revoke_token, save_person
 
 __all__ = [
     "UNSET",
@@ -44,6 +44,7 @@ __all__ = [
     "note_password_change",
     "remember_customer",
     "restore_case",
+    "revoke_token",
     "save_configuration",
     "save_person",
     "touch",

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from knox.models import AuthToken
 
 from accounts.actors import Actor
 from accounts.models import User
@@ -22,6 +23,8 @@ def save_person(person: User, *, at: datetime, actor: Actor) -> User:
     Raises ValidationError, which names the fields, and Conflict when nobody would be left to administrate.
     """
     old = User.objects.select_for_update().filter(pk=person.pk).first()
+    if person.role == User.Role.ADMINISTRATOR or (old and old.role == User.Role.ADMINISTRATOR):
+        person.is_superuser = person.role == User.Role.ADMINISTRATOR
     person.is_staff = person.may_steer
     person.full_clean(exclude=["password"])
     if old and _administrates(old) and not _administrates(person) and _is_last_administrator(old):
@@ -51,6 +54,15 @@ def save_person(person: User, *, at: datetime, actor: Actor) -> User:
 def note_password_change(person: User, *, at: datetime, actor: Actor) -> None:
     """Tell that somebody's password was set; the password itself is told to nobody."""
     configuration_changed.emit(subject=person, actor=actor, at=at, data={"deleted": False, "reason": "password set"})
+
+
+@transaction.atomic
+def revoke_token(token: AuthToken, *, at: datetime, actor: Actor) -> None:
+    """Make an API token worthless, at once."""
+    configuration_changed.emit(
+        subject=token.user, actor=actor, at=at, data={"deleted": False, "reason": "API token revoked"}
+    )
+    token.delete()
 
 
 def _administrates(person: User) -> bool:

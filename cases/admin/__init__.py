@@ -1,0 +1,3 @@
+from cases.admin import cases, catalogue, log, people
+
+__all__ = ["cases", "catalogue", "log", "people"]

@@ -1,0 +1,1 @@
+"""The cases of the house over HTTP."""

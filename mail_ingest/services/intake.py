@@ -1,0 +1,132 @@
+"""Intake: the raw bytes are stored before anything else happens, once for each mailbox and source id."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.actors import Actor
+from cases import facts
+from handyconnect.refusals import Conflict, NotFound
+from mail_ingest.models import InboundMessage, InboundRaw, Mailbox
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+
+
+class NotInQuarantine(Conflict):
+    """Only a mail that was quarantined or ignored can be replayed."""
+
+    code = "not_in_quarantine"
+
+
+@transaction.atomic
+def store(
+    mailbox: Mailbox,
+    *,
+    source_id: str,
+    raw: bytes,
+    received_at: datetime,
+    at: datetime,
+    origin: str = InboundMessage.Origin.LIVE,
+) -> tuple[InboundMessage, bool]:
+    """Keep a mail; the ledger's row, and whether it is new. The same source id again changes nothing.
+
+    Mail that is not live, or was already older than the mailbox answers, is marked as not to be answered.
+    """
+    received_at = min(received_at, at)
+    fresh = at - received_at <= timedelta(hours=mailbox.answer_within_hours)
+    inbound, created = InboundMessage.objects.get_or_create(
+        mailbox=mailbox,
+        source_id=source_id,
+        defaults={
+            "sha256": hashlib.sha256(raw).hexdigest(),
+            "size_bytes": len(raw),
+            "origin": origin,
+            "answerable": fresh and origin == InboundMessage.Origin.LIVE,
+            "received_at": received_at,
+            "stored_at": at,
+        },
+    )
+    if created:
+        InboundRaw.objects.create(inbound=inbound, content=raw)
+        facts.mail_stored.emit(
+            subject=inbound,
+            actor=Actor.system("intake"),
+            at=at,
+            data={"mailbox": mailbox.slug, "sha256": inbound.sha256, "size_bytes": len(raw), "origin": inbound.origin},
+        )
+    return inbound, created
+
+
+def claim(inbound_id: int, *, now: datetime) -> InboundMessage | None:
+    """Take a pending mail for processing, for the length of a lease; None when it is done or somebody else has it.
+
+    A worker that is killed leaves the lease to run out, and the attempt counted: a mail that kills every worker that
+    reads it is so recognised. Taking a lease is bookkeeping, not a fact, and leaves no event.
+    """
+    with transaction.atomic():
+        inbound = InboundMessage.objects.due(now).select_for_update().filter(pk=inbound_id).first()
+        if inbound is None:
+            return None
+        inbound.attempts += 1
+        inbound.next_try_at = now + LEASE
+        inbound.save(update_fields=["attempts", "next_try_at"])
+        return inbound
+
+
+@transaction.atomic
+def quarantine(inbound_id: int, *, reason: str, at: datetime) -> None:
+    """Put a mail aside, with its raw bytes, for a person to look at. Does nothing to one that is finished."""
+    inbound = InboundMessage.objects.pending().select_for_update().filter(pk=inbound_id).first()
+    if inbound:
+        _finish(inbound, InboundMessage.State.QUARANTINED, reason=reason, at=at)
+        facts.mail_quarantined.emit(
+            subject=inbound, actor=Actor.system("pipeline"), at=at, data={"reason": inbound.reason}
+        )
+
+
+@transaction.atomic
+def ignore(inbound_id: int, *, reason: str, at: datetime) -> None:
+    """Note that a mail is not for us to work on. Does nothing to one that is finished."""
+    inbound = InboundMessage.objects.pending().select_for_update().filter(pk=inbound_id).first()
+    if inbound:
+        _finish(inbound, InboundMessage.State.IGNORED, reason=reason, at=at)
+        facts.mail_ignored.emit(subject=inbound, actor=Actor.system("pipeline"), at=at, data={"reason": inbound.reason})
+
+
+@transaction.atomic
+def replay(inbound_id: int, *, at: datetime, actor: Actor) -> InboundMessage:
+    """Send a quarantined or ignored mail through the pipeline again. Raises NotFound and NotInQuarantine."""
+    inbound = InboundMessage.objects.select_for_update().filter(pk=inbound_id).first()
+    if inbound is None:
+        raise NotFound(f"There is no message {inbound_id}.")
+    if inbound.state not in {InboundMessage.State.QUARANTINED, InboundMessage.State.IGNORED}:
+        raise NotInQuarantine("Only mail that was quarantined or ignored can be replayed.", state=inbound.state)
+    old = inbound.state
+    inbound.state = InboundMessage.State.THREADED if inbound.email_id else InboundMessage.State.RECEIVED
+    inbound.reason, inbound.attempts, inbound.next_try_at, inbound.finished_at = "", 0, None, None
+    inbound.save(update_fields=["state", "reason", "attempts", "next_try_at", "finished_at"])
+    facts.mail_replayed.emit(subject=inbound, actor=actor, at=at, changes={"state": [old, inbound.state]})
+    return inbound
+
+
+def postpone(inbound_id: int, *, error: str, now: datetime) -> None:
+    """A step failed: try again later, each time after twice as long; the last failure puts the mail in quarantine."""
+    inbound = InboundMessage.objects.pending().filter(pk=inbound_id).first()
+    if inbound is None:
+        return
+    if inbound.attempts >= MAX_ATTEMPTS:
+        quarantine(inbound_id, reason=f"It could not be processed in {inbound.attempts} attempts: {error}", at=now)
+        return
+    InboundMessage.objects.pending().filter(pk=inbound_id).update(
+        next_try_at=now + timedelta(seconds=5 * 2**inbound.attempts), reason=error[:300]
+    )
+
+
+def _finish(inbound: InboundMessage, state: InboundMessage.State, *, reason: str, at: datetime) -> None:
+    inbound.state = state
+    inbound.reason = reason[:300]
+    inbound.finished_at = at
+    inbound.next_try_at = None
+    inbound.save(update_fields=["state", "reason", "finished_at", "next_try_at"])

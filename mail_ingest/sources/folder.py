@@ -1,0 +1,79 @@
+"""The folder source: an `.eml` file renamed or copied into the mailbox's folder is a mail.
+
+A file's source id is the hash of its bytes, so the same mail dropped twice is one mail. A file is moved away only after
+its bytes are stored; if it cannot be moved it is found again, and known.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.parser import BytesHeaderParser
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from django.conf import settings
+
+from mail_ingest.models import Mailbox
+
+SETTLED_SECONDS = 1.0
+MAX_FILE_BYTES = 150 * 1024 * 1024
+HEADER_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMail:
+    path: Path
+    source_id: str
+    raw: bytes
+    received_at: datetime
+
+
+def folder_of(mailbox: Mailbox) -> Path:
+    """The mailbox's folder; a relative one lies in the state folder."""
+    return Path(settings.VAR) / mailbox.folder
+
+
+def arrived(mailbox: Mailbox, *, now: datetime) -> Iterator[FolderMail]:
+    """The mails that lie in the folder, oldest file first. A file that is still being written waits for the next look.
+
+    Raises OSError when the folder or a file cannot be read; what was yielded before is unharmed.
+    """
+    folder = folder_of(mailbox)
+    folder.mkdir(parents=True, exist_ok=True)
+    ready = []
+    for path in folder.iterdir():
+        if path.suffix.lower() != ".eml" or path.name.startswith(".") or path.is_symlink() or not path.is_file():
+            continue
+        stat = path.stat()
+        if 0 <= now.timestamp() - stat.st_mtime < SETTLED_SECONDS:
+            continue
+        if stat.st_size > MAX_FILE_BYTES:
+            raise OSError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024 // 1024} MB; take it out of the folder.")
+        ready.append((stat.st_mtime, path.name, path))
+    for _written, _name, path in sorted(ready):
+        raw = path.read_bytes()
+        yield FolderMail(path, hashlib.sha256(raw).hexdigest(), raw, received_at(raw, now=now))
+
+
+def set_aside(mail: FolderMail) -> None:
+    """Move a stored mail's file out of the way, into the folder `done` beside the inbox."""
+    done = mail.path.parent.parent / "done"
+    done.mkdir(parents=True, exist_ok=True)
+    mail.path.replace(done / f"{mail.source_id[:16]}-{mail.path.name}"[-250:])
+
+
+def received_at(raw: bytes, *, now: datetime) -> datetime:
+    """When the mail came: its topmost Received header, else its Date, else now. Never later than now."""
+    headers = BytesHeaderParser().parsebytes(raw[:HEADER_BYTES])
+    stamps = [str(value).rpartition(";")[2] for value in headers.get_all("Received", [])[:1]]
+    stamps += [str(value) for value in headers.get_all("Date", [])[:1]]
+    for stamp in stamps:
+        try:
+            moment = parsedate_to_datetime(stamp.strip())
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (TypeError, ValueError, OverflowError, IndexError):
+            continue
+        if moment.year >= 1990:  # noqa: PLR2004 - before that there was no such mail: a broken clock
+            return min(moment, now)
+    return now
