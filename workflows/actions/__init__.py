@@ -1,0 +1,51 @@
+"""What rules can do. One file per action; each calls services, as the rule, and says what it did in a receipt."""
+
+from workflows.actions import (  # each enters the registry when it is imported
+    add_note,
+    add_tag,
+    add_task,
+    assign_least_loaded,
+    assign_to,
+    escalate,
+    notify,
+    send_template,
+    set_priority,
+    set_status,
+)
+from workflows.actions.registry import (
+    Action,
+    InvalidParams,
+    Occasion,
+    Params,
+    Receipt,
+    UnknownAction,
+    action,
+    described,
+    find,
+    names,
+    read,
+)
+
+__all__ = [
+    "Action",
+    "InvalidParams",
+    "Occasion",
+    "Params",
+    "Receipt",
+    "UnknownAction",
+    "action",
+    "add_note",
+    "add_tag",
+    "add_task",
+    "assign_least_loaded",
+    "assign_to",
+    "described",
+    "escalate",
+    "find",
+    "names",
+    "notify",
+    "read",
+    "send_template",
+    "set_priority",
+    "set_status",
+]

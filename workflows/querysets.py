@@ -1,0 +1,15 @@
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from workflows.models import WorkflowRule
+
+
+class RuleQuerySet(models.QuerySet["WorkflowRule"]):
+    def on(self) -> Self:
+        return self.filter(is_active=True)
+
+    def hearing(self, trigger: str) -> Self:
+        """The rules that this trigger fires, in the order in which they run."""
+        return self.on().filter(trigger=trigger).order_by("rank", "id")
