@@ -64,7 +64,9 @@ def _analyse(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
         raise LookupError("a threaded mail has its message")
     categories = set(Category.objects.filter(is_active=True).values_list("slug", flat=True))
     started = time.perf_counter()
-    triage = offline.read(subject=email.subject, text=email.visible_text or email.text, categories=categories)
+    # A first mail is read whole, for the address and telephone number in its signature; an answer without what it quotes.
+    text = email.visible_text if email.in_reply_to else email.text
+    triage = offline.read(subject=email.subject, text=text, categories=categories)
     latency_ms = round((time.perf_counter() - started) * 1000)
     return processing.keep_triage(
         inbound.pk, triage, source="offline", version=offline.VERSION, latency_ms=latency_ms, at=now

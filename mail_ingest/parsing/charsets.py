@@ -160,7 +160,8 @@ def _japanese(data: bytes) -> str:
 
 
 def _outside(data: bytes) -> str:
-    return data.decode("ascii") if data.isascii() else data.decode("cp932", "replace")
+    """What stands outside of the escapes: ASCII, or Shift_JIS under the wrong name. A single odd byte is damage."""
+    return data.decode("cp932" if len(_HIGH.findall(data)) > 1 else "ascii", "replace")
 
 
 def _jis_pairs(data: bytes) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from email.policy import compat32
-from email.utils import collapse_rfc2231_value
 
 from mail_ingest.parsing import charsets, clean
 
@@ -65,9 +64,13 @@ class Headers:
         message[name] = value
         try:
             found = message.get_param(key, "", header=name)
-            text = collapse_rfc2231_value(found) if isinstance(found, tuple) else str(found or "")
-        except (LookupError, ValueError, TypeError, AttributeError):
-            text = _loose_param(value, key)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            found = ""  # Numbers with thousands of digits, for one.
+        if isinstance(found, tuple):
+            charset, _, escaped = found
+            text = charsets.decode(escaped.encode("raw-unicode-escape", "replace"), charset or "utf-8")
+        else:
+            text = str(found or "")
         return decode_words(text or _loose_param(value, key)).strip()
 
     def _text(self, value: bytes) -> str:

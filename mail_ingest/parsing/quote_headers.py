@@ -89,7 +89,7 @@ def is_rule(line: str) -> bool:
 
 def unglue(line: str) -> tuple[str, ...]:
     """A line in which the reply runs straight into the announcement, cut in two."""
-    if len(line) > _WINDOW_CHARS or "--" not in line or not line.endswith(":"):
+    if len(line) > _WINDOW_CHARS or "--" not in line or not line.endswith(":") or not _HINT.search(line):
         return (line,)
     match = _SHARED_LINE.match(line)
     return (match.group(1), match.group(2)) if match else (line,)

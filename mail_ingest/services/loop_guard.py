@@ -32,7 +32,7 @@ def held_back(*, case: Case | None, recipient: str, subject: str, to_staff: bool
     return (
         _unreachable(recipient)
         or (_unanswerable(case, to_staff=to_staff) if case else "")
-        or _too_much(case=case, recipient=recipient, subject=subject, now=now)
+        or _too_much(case=case, recipient=recipient, subject=subject, to_staff=to_staff, now=now)
     )
 
 
@@ -56,7 +56,8 @@ def _unanswerable(case: Case, *, to_staff: bool) -> str:
     return ""
 
 
-def _too_much(*, case: Case | None, recipient: str, subject: str, now: datetime) -> str:
+def _too_much(*, case: Case | None, recipient: str, subject: str, to_staff: bool, now: datetime) -> str:
+    """The caps. A colleague with a busy day is under the caps of each case, not under that of a person over all cases."""
     automatic = OutboundMessage.objects.filter(is_automatic=True).exclude(
         state__in=[OutboundMessage.State.SUPPRESSED, OutboundMessage.State.CANCELLED]
     )
@@ -65,6 +66,8 @@ def _too_much(*, case: Case | None, recipient: str, subject: str, now: datetime)
         return _("Too much automatic mail at once: all of it is held back until the storm has passed.")
     if case and any(_reached(to_person.filter(case=case), cap, now) for cap in PER_CASE_AND_RECIPIENT):
         return _("This person got too many automatic mails about this case in a short time.")
+    if to_staff:
+        return ""
     if _reached(to_person, PER_RECIPIENT, now):
         return _("This person got too many automatic mails in a short time.")
     if _within(to_person, PER_RECIPIENT.minutes, now).filter(subject=subject).exists():

@@ -252,7 +252,7 @@ def record_reply(case: Case, *, body: str, at: datetime, actor: Actor) -> EmailM
 
 def _as_message(outbound: OutboundMessage, thread: EmailThread, *, at: datetime) -> EmailMessage:
     _freshen(thread, at=at)
-    if outbound.case:
+    if outbound.case and not outbound.is_automatic:  # our own machine's mail must not look like life in the case
         touch(outbound.case, at=at)
     return EmailMessage.objects.create(
         thread=thread,

@@ -4,6 +4,7 @@ A file's source id is the hash of its bytes, so the same mail dropped twice is o
 its bytes are stored; if it cannot be moved it is found again, and known.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,14 +46,20 @@ def arrived(mailbox: Mailbox, *, now: datetime) -> Iterator[FolderMail]:
     for path in folder.iterdir():
         if path.suffix.lower() != ".eml" or path.name.startswith(".") or path.is_symlink() or not path.is_file():
             continue
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # another worker has stored it and taken it away
+            continue
         if 0 <= now.timestamp() - stat.st_mtime < SETTLED_SECONDS:
             continue
         if stat.st_size > MAX_FILE_BYTES:
             raise OSError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024 // 1024} MB; take it out of the folder.")
         ready.append((stat.st_mtime, path.name, path))
     for _written, _name, path in sorted(ready):
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            continue
         yield FolderMail(path, hashlib.sha256(raw).hexdigest(), raw, received_at(raw, now=now))
 
 
@@ -60,7 +67,8 @@ def set_aside(mail: FolderMail) -> None:
     """Move a stored mail's file out of the way, into the folder `done` beside the inbox."""
     done = mail.path.parent.parent / "done"
     done.mkdir(parents=True, exist_ok=True)
-    mail.path.replace(done / f"{mail.source_id[:16]}-{mail.path.name}"[-250:])
+    with contextlib.suppress(FileNotFoundError):  # another worker was quicker
+        mail.path.replace(done / f"{mail.source_id[:16]}-{mail.path.name}"[-250:])
 
 
 def received_at(raw: bytes, *, now: datetime) -> datetime:

@@ -112,6 +112,15 @@ class TestTheLoopGuard:
         assert states == ["waiting"] * 10 + ["suppressed"] * 2
         assert queue(99, minutes=60 * 6).state == "waiting"  # the caps forget
 
+    def test_lets_a_colleague_have_a_busy_day(self) -> None:
+        for number in range(15):
+            case = make_case(email=f"t{number}@home.example")
+            event = TimelineEvent.objects.filter(case=case).latest("id")
+            mail = queue_staff_mail(
+                event=event, case=case, recipient="ana@house.example", subject="New", body="", at=NOON, actor=SYSTEM
+            )
+            assert mail.state == "waiting"
+
     def test_sends_no_second_mail_with_the_same_subject(self) -> None:
         assert queue(subject="Hello").state == "waiting"
         assert queue(subject="Hello", minutes=5).state == "suppressed"
@@ -172,6 +181,16 @@ class TestSending:
         mail = queue()
         sender.send_due(now=NOON)
         assert [message.extra_headers["Message-ID"] for message in mailoutbox] == [f"<{mail.message_id}>"]
+
+
+class TestAnAutomaticMail:
+    def test_does_not_look_like_life_in_the_case(self, sent_folder: Path) -> None:
+        record_reply(case := make_case(), body="Hello", at=NOON, actor=SYSTEM)
+        queue(case=case, minutes=60)
+        sender.send_due(now=later(hours=2))
+        case.refresh_from_db()
+        assert case.last_activity_at == NOON
+        assert EmailThread.objects.get(case=case).emails.count() == 2
 
 
 class TestRecordReply:

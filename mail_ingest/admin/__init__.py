@@ -1,0 +1,6 @@
+from cases import panels
+from mail_ingest.admin import channel, conversation, ledger
+
+panels.register(conversation.PANEL)
+
+__all__ = ["channel", "ledger"]

@@ -1,0 +1,205 @@
+"""The intake ledger, the outbound queue, and what readers made of mails."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.admin_base import (
+    Act,
+    AllValuesCheckboxFilter,
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    MultipleChoicesDropdownFilter,
+    ReadOnlyAdmin,
+    actor_of,
+    as_json,
+    as_link,
+    coloured,
+    per_item,
+)
+from mail_ingest import services
+from mail_ingest.models import InboundMessage, InboundRaw, OutboundMessage, TriageResult
+
+INBOUND_COLOURS = {"filed": "success", "quarantined": "danger", "ignored": "", "received": "info", "threaded": "info"}
+OUTBOUND_COLOURS = {
+    "sent": "success",
+    "failed": "danger",
+    "maybe_sent": "warning",
+    "suppressed": "warning",
+    "waiting": "info",
+    "sending": "info",
+}
+REPLAYABLE = {InboundMessage.State.QUARANTINED, InboundMessage.State.IGNORED}
+
+
+def _replay(request: HttpRequest, inbound: InboundMessage, _values: dict[str, Any]) -> str:
+    services.replay(inbound.pk, at=timezone.now(), actor=actor_of(request))
+    return _("The mail goes through the pipeline again. Its outcome stands here in a moment.")
+
+
+@admin.register(InboundMessage)
+class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
+    list_display = ("received_at", "what", "state_badge", "reason", "case_link", "mailbox", "origin", "answerable")
+    list_display_links = ("received_at", "what")
+    list_select_related = ("mailbox", "case", "email")
+    list_filter = (
+        ("state", MultipleChoicesDropdownFilter),
+        ("mailbox", AutocompleteSelectFilter),
+        ("origin", ChoicesDropdownFilter),
+    )
+    search_fields = ("=message_id", "=sha256", "=case__case_number")
+    search_help_text = gettext_lazy("Message-ID, SHA-256 or case number, in full")
+    ordering = ("-received_at", "-id")
+    actions = ("replay",)
+    acts = (
+        Act(
+            "replay",
+            gettext_lazy("Replay"),
+            _replay,
+            button=gettext_lazy("Replay this mail"),
+            icon="replay",
+            offered=lambda inbound: inbound.state in REPLAYABLE,
+        ),
+    )
+    fieldsets = (
+        (None, {"fields": ("what", ("state_badge", "reason"), "case_link", "message_link", "raw_link")}),
+        (gettext_lazy("Times"), {"fields": (("received_at", "stored_at"), ("finished_at", "next_try_at"), "attempts")}),
+        (
+            gettext_lazy("Identity"),
+            {"fields": ("mailbox", ("origin", "answerable"), "source_id", "message_id", "sha256", "size_bytes")},
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.raw_view)
+        return [path("<int:inbound_id>/raw/", view, name="mail_ingest_inboundmessage_raw"), *super().get_urls()]
+
+    def raw_view(self, request: HttpRequest, inbound_id: int) -> HttpResponse:
+        """The bytes exactly as they came, as a file: never shown by the browser."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        raw = InboundRaw.objects.filter(pk=inbound_id).first()
+        if raw is None:
+            raise Http404
+        headers = {
+            "Content-Disposition": f'attachment; filename="message-{inbound_id}.eml"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        }
+        return HttpResponse(bytes(raw.content), content_type="application/octet-stream", headers=headers)
+
+    @admin.action(description=gettext_lazy("Replay (quarantined or ignored)"), permissions=["steer"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[InboundMessage]) -> None:
+        at, actor = timezone.now(), actor_of(request)
+        per_item(self, request, queryset, lambda inbound: services.replay(inbound.pk, at=at, actor=actor))
+
+    @admin.display(description=gettext_lazy("mail"))
+    def what(self, inbound: InboundMessage) -> str:
+        if inbound.email:
+            return f"{inbound.email.sender}: {inbound.email.subject or _('(no subject)')}"
+        return inbound.message_id or inbound.source_id[:24]
+
+    @coloured(gettext_lazy("state"), ordering="state", colours=INBOUND_COLOURS)
+    def state_badge(self, inbound: InboundMessage) -> tuple[str, str]:
+        return inbound.state, inbound.get_state_display()
+
+    @admin.display(description=gettext_lazy("case"))
+    def case_link(self, inbound: InboundMessage) -> Any:
+        return as_link(inbound.case, text=inbound.case.case_number if inbound.case else "")
+
+    @admin.display(description=gettext_lazy("message"))
+    def message_link(self, inbound: InboundMessage) -> Any:
+        return as_link(inbound.email)
+
+    @admin.display(description=gettext_lazy("raw mail"))
+    def raw_link(self, inbound: InboundMessage) -> SafeString:
+        url = reverse("admin:mail_ingest_inboundmessage_raw", args=[inbound.pk])
+        return format_html('<a class="hc-link" href="{}" download>{}</a>', url, _("Download as .eml"))
+
+
+@admin.register(OutboundMessage)
+class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
+    list_display = ("created_at", "recipient", "subject", "purpose", "state_badge", "reason", "case_link")
+    list_display_links = ("created_at", "subject")
+    list_select_related = ("case",)
+    list_filter = (
+        ("state", MultipleChoicesDropdownFilter),
+        ("purpose", ChoicesDropdownFilter),
+        ("is_automatic", BooleanRadioFilter),
+    )
+    search_fields = ("recipient", "=case__case_number", "=message_id")
+    search_help_text = gettext_lazy("Recipient, case number or Message-ID")
+    ordering = ("-created_at", "-id")
+    fieldsets = (
+        (None, {"fields": ("recipient", "subject", "body", ("state_badge", "reason"), ("purpose", "is_automatic"))}),
+        (gettext_lazy("Because of"), {"fields": ("case_link", "event_link", "mailbox", "message_link")}),
+        (
+            gettext_lazy("Times"),
+            {"fields": (("created_at", "send_after"), ("sending_since", "finished_at"), "attempts")},
+        ),
+        (gettext_lazy("Identity"), {"fields": ("message_id", "in_reply_to")}),
+    )
+
+    @coloured(gettext_lazy("state"), ordering="state", colours=OUTBOUND_COLOURS)
+    def state_badge(self, outbound: OutboundMessage) -> tuple[str, str]:
+        return outbound.state, outbound.get_state_display()
+
+    @admin.display(description=gettext_lazy("case"))
+    def case_link(self, outbound: OutboundMessage) -> Any:
+        return as_link(outbound.case, text=outbound.case.case_number if outbound.case else "")
+
+    @admin.display(description=gettext_lazy("caused by"))
+    def event_link(self, outbound: OutboundMessage) -> Any:
+        return as_link(outbound.event)
+
+    @admin.display(description=gettext_lazy("message"))
+    def message_link(self, outbound: OutboundMessage) -> Any:
+        return as_link(outbound.email)
+
+
+@admin.register(TriageResult)
+class TriageAdmin(ReadOnlyAdmin[TriageResult]):
+    list_display = ("created_at", "message", "source", "reader_version", "labels_in_short", "latency_ms")
+    list_select_related = ("email",)
+    list_filter = (("source", AllValuesCheckboxFilter),)
+    ordering = ("-id",)
+    fields = (
+        "message_link",
+        ("source", "reader_version"),
+        "labels_shown",
+        "confidence_shown",
+        ("tokens_in", "tokens_out", "cost_microusd"),
+        "latency_ms",
+        "created_at",
+    )
+
+    @admin.display(description=gettext_lazy("message"))
+    def message(self, triage: TriageResult) -> str:
+        return str(triage.email)
+
+    @admin.display(description=gettext_lazy("message"))
+    def message_link(self, triage: TriageResult) -> Any:
+        return as_link(triage.email)
+
+    @admin.display(description=gettext_lazy("labels"))
+    def labels_in_short(self, triage: TriageResult) -> str:
+        names = ("case_type", "category", "priority", "sentiment", "language")
+        return ", ".join(str(triage.labels[name]) for name in names if triage.labels.get(name))
+
+    @admin.display(description=gettext_lazy("labels"))
+    def labels_shown(self, triage: TriageResult) -> SafeString:
+        return as_json(triage.labels)
+
+    @admin.display(description=gettext_lazy("confidence"))
+    def confidence_shown(self, triage: TriageResult) -> SafeString:
+        return as_json(triage.confidence)
