@@ -1,6 +1,7 @@
 """People: who works here, in which teams, and what they may do."""
 
 import zoneinfo
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
@@ -46,7 +47,7 @@ class User(AbstractUser):
         "accounts.Team", through="accounts.Membership", related_name="members", verbose_name=_("teams")
     )
 
-    objects = UserManager()
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         verbose_name = _("user")

@@ -18,7 +18,7 @@ REFUSAL = "the event log is append-only"
 
 
 def _kept_columns() -> list[str]:
-    return [field.column for field in TimelineEvent._meta.concrete_fields if field.column not in SEAL]  # noqa: SLF001
+    return [str(field.column) for field in TimelineEvent._meta.concrete_fields if field.column not in SEAL]  # noqa: SLF001
 
 
 def _triggers(vendor: str) -> dict[str, str]:
@@ -41,7 +41,7 @@ def _triggers(vendor: str) -> dict[str, str]:
     }
 
 
-def install(database: BaseDatabaseWrapper = connection) -> None:  # type: ignore[assignment] # a proxy of it
+def install(database: BaseDatabaseWrapper = connection) -> None:
     """Put the triggers in place. Repeating it changes nothing."""
     lift(database)
     with database.cursor() as cursor:
@@ -54,7 +54,7 @@ def install(database: BaseDatabaseWrapper = connection) -> None:  # type: ignore
             cursor.execute(statement)
 
 
-def lift(database: BaseDatabaseWrapper = connection) -> None:  # type: ignore[assignment] # a proxy of it
+def lift(database: BaseDatabaseWrapper = connection) -> None:
     """Take the triggers away. For the tests' flush, and for nothing else."""
     with database.cursor() as cursor:
         for name in _triggers(database.vendor):
@@ -72,7 +72,7 @@ def lifted() -> Iterator[None]:
         install()
 
 
-def missing(database: BaseDatabaseWrapper = connection) -> list[str]:  # type: ignore[assignment] # a proxy of it
+def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
     """The names of the triggers that should be there and are not; empty also while the table does not exist yet."""
     if not table_exists():
         return []

@@ -27,11 +27,15 @@ Handler = Callable[[TimelineEvent, datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`handle(event, now)` runs in a transaction with the cursor; it may write rows, and must not call the outside."""
+    """`handle(event, now)` runs in a transaction with the cursor; it may write rows, and must not call the outside.
+
+    `from_start`: it also reads what was in the log before it came; for those that only count.
+    """
 
     name: str
     handle: Handler
     kinds: frozenset[str]
+    from_start: bool = False
 
     def wants(self, event: TimelineEvent) -> bool:
         return event.kind in self.kinds
@@ -57,8 +61,9 @@ def registered() -> list[Listener]:
 def create_cursors() -> None:
     """A cursor for every listener that has none, at the end of the log: a new listener does not act on old history."""
     head = LogHead.objects.filter(pk=1).first()
-    for name in _listeners:
-        ListenerCursor.objects.get_or_create(pk=name, defaults={"position": head.position if head else 0})
+    for name, listener in _listeners.items():
+        position = head.position if head and not listener.from_start else 0
+        ListenerCursor.objects.get_or_create(pk=name, defaults={"position": position})
 
 
 def drain(*, now: datetime, max_rounds: int = 1000) -> int:
@@ -70,11 +75,19 @@ def drain(*, now: datetime, max_rounds: int = 1000) -> int:
     passed = 0
     for _round in range(max_rounds):
         timeline.seal()
-        step = sum(_advance(listener, now) for listener in registered())
+        late = _late(now)
+        step = sum(_advance(listener, now) for listener in registered() if listener.name in late)
         if not step:
             break
         passed += step
     return passed
+
+
+def _late(now: datetime) -> set[str]:
+    """The listeners that have something to read and are not waiting for a later try."""
+    head = LogHead.objects.filter(pk=1).values_list("position", flat=True).first() or 0
+    cursors = ListenerCursor.objects.filter(position__lt=head).exclude(next_try_at__gt=now)
+    return set(cursors.values_list("name", flat=True))
 
 
 def slowest_position() -> int:

@@ -15,15 +15,23 @@ INSECURE_SECRETS = frozenset({"", "secret", "change-me", "changeme", "insecure"}
 
 
 def state_dir() -> Path:
-    """The folder for everything that this installation writes: database, mail folders, logs, generated secrets."""
+    """The folder for everything that this installation writes: database, mail folders, logs, generated secrets.
+
+    Raises ImproperlyConfigured when it cannot be made.
+    """
     folder = Path(env.str("HANDYCONNECT_VAR", default="") or BASE_DIR / "var").expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The state folder {folder} cannot be made ({error.strerror}). Choose another one: HANDYCONNECT_VAR=/some/folder"
+        ) from error
     return folder
 
 
 def required_secret(name: str) -> str:
     """A secret that has to be configured. Raises ImproperlyConfigured, saying which one is missing and what to do."""
-    value = env.str(name, default="").strip()
+    value: str = env.str(name, default="").strip()
     if value.lower() in INSECURE_SECRETS:
         raise ImproperlyConfigured(
             f"{name} is missing or is a placeholder. With DATABASE_URL set, HandyConnect starts only with a secret of "
@@ -37,17 +45,24 @@ def generated_secret(name: str, *, folder: Path, make: Callable[[], str] = lambd
 
     Several processes may start at the same moment: the first to create the file wins, all others read it.
     """
-    if value := env.str(name, default=""):
+    value: str = env.str(name, default="")
+    if value:
         return value
     path = folder / name.lower()
     draft = folder / f".{name.lower()}.{os.getpid()}"
-    if not path.exists():
-        draft.touch(mode=0o600)
-        draft.write_text(make())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            draft.touch(mode=0o600)
+            draft.write_text(make())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} cannot be kept in the state folder {folder} ({error.strerror}). "
+            f"Choose another one, HANDYCONNECT_VAR=/some/folder, or set {name}."
+        ) from error

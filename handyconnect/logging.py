@@ -3,8 +3,11 @@
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
-SHARED = [
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -95,7 +95,7 @@ def show_on_case(case: Case, *, at: datetime) -> None:
     if running:
         nearest = running[0]
         due = nearest.due_at
-        status = _shown_status(nearest, at)
+        status: str = _shown_status(nearest, at)
     elif paused:
         status = Case.SLAStatus.PAUSED
     elif ended:
@@ -128,7 +128,7 @@ def explain_clock(clock: SLAClock, *, now: datetime) -> Explanation:
     return clock_math.explain(calendar, reading, calendar_name=clock.terms["calendar"]["name"], pauses=pauses)
 
 
-def _shown_status(clock: SLAClock, at: datetime) -> Case.SLAStatus:
+def _shown_status(clock: SLAClock, at: datetime) -> str:
     if clock.due_at and at > clock.due_at:
         return Case.SLAStatus.BREACHED
     if clock.at_risk_at and at >= clock.at_risk_at:

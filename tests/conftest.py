@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import TransactionTestCase
@@ -35,7 +36,8 @@ def corpora() -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def flushable_event_log() -> Iterator[None]:
     """Tests with real transactions end in a flush, which the append-only event log refuses: lift it for that moment."""
-    flush = TransactionTestCase._fixture_teardown
+    base: Any = TransactionTestCase  # its teardown is private, and unknown to the stubs
+    flush = base._fixture_teardown
 
     def flush_without_triggers(case: TransactionTestCase) -> None:
         if isinstance(case, TestCase):
@@ -44,9 +46,9 @@ def flushable_event_log() -> Iterator[None]:
         with append_only.lifted():
             flush(case)
 
-    TransactionTestCase._fixture_teardown = flush_without_triggers  # type: ignore[method-assign]
+    base._fixture_teardown = flush_without_triggers
     yield
-    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+    base._fixture_teardown = flush
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import factory
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from accounts.actors import Actor
@@ -24,8 +24,8 @@ class UserFactory(DjangoModelFactory[User]):
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"person{n}")
-    email = factory.LazyAttribute(lambda user: f"{user.username}@staff.example")
+    username = Sequence(lambda n: f"person{n}")
+    email = LazyAttribute(lambda user: f"{user.username}@staff.example")
     role = User.Role.AGENT
 
 
@@ -33,51 +33,51 @@ class TeamFactory(DjangoModelFactory[Team]):
     class Meta:
         model = Team
 
-    name = factory.Sequence(lambda n: f"Team {n}")
-    slug = factory.Sequence(lambda n: f"team-{n}")
+    name = Sequence(lambda n: f"Team {n}")
+    slug = Sequence(lambda n: f"team-{n}")
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):
     class Meta:
         model = Membership
 
-    user = factory.SubFactory(UserFactory)
-    team = factory.SubFactory(TeamFactory)
+    user = SubFactory(UserFactory)
+    team = SubFactory(TeamFactory)
 
 
 class CategoryFactory(DjangoModelFactory[Category]):
     class Meta:
         model = Category
 
-    slug = factory.Sequence(lambda n: f"category-{n}")
-    name = factory.Sequence(lambda n: f"Category {n}")
+    slug = Sequence(lambda n: f"category-{n}")
+    name = Sequence(lambda n: f"Category {n}")
 
 
 class ContractorFactory(DjangoModelFactory[Contractor]):
     class Meta:
         model = Contractor
 
-    name = factory.Sequence(lambda n: f"Contractor {n}")
-    email = factory.Sequence(lambda n: f"contractor{n}@trades.example")
+    name = Sequence(lambda n: f"Contractor {n}")
+    email = Sequence(lambda n: f"contractor{n}@trades.example")
 
 
 class MailboxFactory(DjangoModelFactory[Mailbox]):
     class Meta:
         model = Mailbox
 
-    slug = factory.Sequence(lambda n: f"mailbox-{n}")
-    name = factory.Sequence(lambda n: f"Mailbox {n}")
-    address = factory.Sequence(lambda n: f"support{n}@house.example")
+    slug = Sequence(lambda n: f"mailbox-{n}")
+    name = Sequence(lambda n: f"Mailbox {n}")
+    address = Sequence(lambda n: f"support{n}@house.example")
 
 
 class CalendarFactory(DjangoModelFactory[BusinessCalendar]):
     class Meta:
         model = BusinessCalendar
 
-    slug = factory.Sequence(lambda n: f"calendar-{n}")
-    name = factory.Sequence(lambda n: f"Calendar {n}")
+    slug = Sequence(lambda n: f"calendar-{n}")
+    name = Sequence(lambda n: f"Calendar {n}")
     time_zone = "UTC"
-    hours = factory.LazyFunction(lambda: {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")})
+    hours = LazyFunction(lambda: {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")})
 
 
 class PolicyFactory(DjangoModelFactory[SLAPolicy]):
@@ -86,10 +86,10 @@ class PolicyFactory(DjangoModelFactory[SLAPolicy]):
     class Meta:
         model = SLAPolicy
 
-    slug = factory.Sequence(lambda n: f"policy-{n}")
-    name = factory.Sequence(lambda n: f"Policy {n}")
-    calendar = factory.SubFactory(CalendarFactory)
-    targets = factory.LazyFunction(
+    slug = Sequence(lambda n: f"policy-{n}")
+    name = Sequence(lambda n: f"Policy {n}")
+    calendar = SubFactory(CalendarFactory)
+    targets = LazyFunction(
         lambda: {
             priority: {"first_response_minutes": first * 60, "resolution_minutes": resolution * 60}
             for priority, first, resolution in (
@@ -101,12 +101,14 @@ class PolicyFactory(DjangoModelFactory[SLAPolicy]):
             )
         }
     )
-    pause_statuses = factory.LazyFunction(lambda: ["awaiting_customer"])
+    pause_statuses = LazyFunction(lambda: ["awaiting_customer"])
 
 
 def make_case(*, at: datetime = NOON, actor: Actor = SYSTEM, email: str = "tenant@home.example", **draft: Any) -> Case:
     """A case as a mail or a person would open it. `draft` are fields of CaseDraft; labels may be given by name."""
-    labels = {name: draft.pop(name) for name in ("priority", "case_type", "sentiment", "category") if name in draft}
+    labels: dict[str, Any] = {
+        name: draft.pop(name) for name in ("priority", "case_type", "sentiment", "category") if name in draft
+    }
     customer = draft.pop("customer", None) or CustomerInfo(email=email, name="Tina Tenant")
     return create_case(
         CaseDraft(title=draft.pop("title", "The heating is cold"), customer=customer, labels=labels, **draft),

@@ -62,7 +62,8 @@ def load_demo(*, now: datetime, say: Callable[[int, int], None] = lambda _done, 
         start = now - timedelta(days=60)
         _people(password=password, at=start)
         mailbox = _mailbox(at=start)
-        deeds = sorted([*mails.build(now), *story.build(now)], key=_moment)
+        deeds: list[DemoMail | DemoStep] = [*mails.build(now), *story.build(now)]
+        deeds.sort(key=_moment)
         cases: dict[str, int] = {}
         time_rules_ran_at = start
         for done, deed in enumerate(deeds, start=1):

@@ -124,7 +124,7 @@ def postpone(inbound_id: int, *, error: str, now: datetime) -> None:
     )
 
 
-def _finish(inbound: InboundMessage, state: InboundMessage.State, *, reason: str, at: datetime) -> None:
+def _finish(inbound: InboundMessage, state: str, *, reason: str, at: datetime) -> None:
     inbound.state = state
     inbound.reason = reason[:300]
     inbound.finished_at = at

@@ -49,8 +49,6 @@ def thread_message(inbound_id: int, mail: parsing.ParsedMail, *, at: datetime) -
         inbound = InboundMessage.objects.select_for_update(of=("self",)).select_related("mailbox").get(pk=inbound_id)
         if inbound.state != InboundMessage.State.RECEIVED:
             return inbound
-        if mail.message_id and OutboundMessage.objects.filter(message_id=mail.message_id).exists():
-            raise OwnCopy
         verdict = automatic.classify(
             mail.headers,
             mail.sender.key if mail.sender else "",
@@ -58,6 +56,9 @@ def thread_message(inbound_id: int, mail: parsing.ParsedMail, *, at: datetime) -
             own_domains=(),
             content_type=mail.content_type,
         )
+        # Only from our own address: whoever got a mail of ours knows its Message-ID, and could have theirs ignored by it.
+        if verdict.kind == automatic.Kind.OWN and OutboundMessage.objects.filter(message_id=mail.message_id).exists():
+            raise OwnCopy
         decision = threading.decide(_clues(mail, inbound.mailbox), known=StoredThreads())
         thread = _thread_for(inbound, mail, decision)
         email = _store_message(inbound, thread, mail, verdict, decision, at=at)

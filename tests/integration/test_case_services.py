@@ -178,7 +178,7 @@ class TestUpdateCase:
         assert event.changes["priority"] == ["low", "high"]
         assert event.changes["category"] == [None, "heating"]
         assert event.changes["tags"] == [[], ["a", "b"]]
-        assert event.detail.body["changes"]["title"] == ["The heating is cold", "Cold"]
+        assert (event.detail.body or {})["changes"]["title"] == ["The heating is cold", "Cold"]
         assert "title" not in event.changes
         assert (case.version, case.provenance["priority"]["by"]) == (2, "person")
         assert case.customer.email == "other@home.example"

@@ -166,7 +166,7 @@ class TestSweep:
         assert [(event.kind, event.occurred_at) for event in happened if event.kind != "sla_met"] == [
             ("sla_escalated", at(4, 14)), ("sla_at_risk", at(4, 15)), ("sla_breached", at(4, 16)),
         ]  # fmt: skip
-        assert happened.last().data["noticed_at"].startswith("2026-03-05T08:00")
+        assert happened.latest("id").data["noticed_at"].startswith("2026-03-05T08:00")
 
     def test_leaves_deleted_cases_alone(self) -> None:
         case = make_case(priority="critical")

@@ -1,5 +1,6 @@
 """The whole journey of a mail: from the folder to a worked case, an acknowledgment and a notification."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import Team, User
+from accounts.models import Team
 from cases.listeners import drain
 from cases.models import Case, TimelineEvent
 from cases.services import change_status, delete_case
 from handyconnect.provision import load_defaults
-from mail_ingest import pipeline, sender
+from handyconnect.refusals import NotFound
+from mail_ingest import parsing, pipeline, sender
 from mail_ingest.models import EmailMessage, InboundMessage, InboundRaw, Mailbox, OutboundMessage, TriageResult
 from mail_ingest.services import intake, poll, processing, record_reply, replay, store
 from notifications.models import Notification
@@ -45,7 +47,7 @@ def receive(house: Mailbox) -> Callable[..., InboundMessage]:
 
     def take(raw: bytes, *, minutes: int = 0, origin: str = "live") -> InboundMessage:
         now = later(minutes=minutes)
-        source_id = intake.hashlib.sha256(raw).hexdigest()
+        source_id = hashlib.sha256(raw).hexdigest()
         inbound, _created = store(house, source_id=source_id, raw=raw, received_at=now, at=now, origin=origin)
         pipeline.process_message(inbound.pk, now=now)
         drain(now=now)
@@ -256,9 +258,7 @@ class TestAConversation:
         )
         assert answer.case == one
 
-    def test_counts_a_colleagues_answer_as_the_first_response(
-        self, receive: Callable[..., InboundMessage], agent_user: User
-    ) -> None:
+    def test_counts_a_colleagues_answer_as_the_first_response(self, receive: Callable[..., InboundMessage]) -> None:
         case = receive(mail()).case
         assert case is not None
         reply = record_reply(case, body="We are on our way.", at=later(minutes=9), actor=SYSTEM)
@@ -267,10 +267,6 @@ class TestAConversation:
         assert SLAClock.objects.get(case=case, kind="first_response").state == "met"
         answer = receive(mail(message_id="third@home.example", answers=reply.message_id), minutes=12)
         assert answer.case == case
-
-    @pytest.fixture
-    def agent_user(self) -> User:
-        return User.objects.get(username="ana")
 
 
 class TestOldMail:
@@ -293,6 +289,12 @@ class TestAMailOfOurOwn:
         copy = next((state_folder / "mail" / "sent").glob("*acknowledgment.eml")).read_bytes()
         assert (receive(copy, minutes=1).state, Case.objects.count()) == ("ignored", 1)
 
+    def test_is_told_from_a_strangers_that_bears_its_message_id(self, receive: Callable[..., InboundMessage]) -> None:
+        receive(mail())
+        sent = OutboundMessage.objects.get(purpose="acknowledgment")
+        stolen = receive(mail(sender="eve@evil.example", message_id=sent.message_id), minutes=5)
+        assert stolen.state == "filed"
+
 
 class TestWhatCannotBeRead:
     def test_is_quarantined_with_its_bytes_and_can_be_replayed(
@@ -301,10 +303,10 @@ class TestWhatCannotBeRead:
         raw = mail()
 
         def unreadable(*_args: Any, **_kwargs: Any) -> None:
-            raise processing.parsing.Unreadable("Nothing can be made of it.")
+            raise parsing.Unreadable("Nothing can be made of it.")
 
         with monkeypatch.context() as patched:
-            patched.setattr(processing.parsing, "parse", unreadable)
+            patched.setattr(parsing, "parse", unreadable)
             inbound = receive(raw)
         assert (inbound.state, inbound.reason) == ("quarantined", "Nothing can be made of it.")
         assert bytes(inbound.raw.content) == raw
@@ -312,7 +314,7 @@ class TestWhatCannotBeRead:
         assert pipeline.process_message(inbound.pk, now=later(minutes=1)) == "filed"
         with pytest.raises(intake.NotInQuarantine):
             replay(inbound.pk, at=later(minutes=2), actor=SYSTEM)
-        with pytest.raises(intake.NotFound):
+        with pytest.raises(NotFound):
             replay(0, at=later(minutes=2), actor=SYSTEM)
 
     def test_is_tried_again_and_put_aside_after_the_last_try(

@@ -23,7 +23,7 @@ class Heard(list[str]):
         Tag.objects.get_or_create(name=f"heard-{event.pk}")
         if self.fails:
             raise RuntimeError("broken")
-        self.append(event.detail.body["body"])
+        self.append((event.detail.body or {})["body"])
 
 
 @pytest.fixture

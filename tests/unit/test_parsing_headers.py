@@ -38,7 +38,7 @@ class TestReadBlock:
         "raw",
         [
             b"A: b\n" * 1_001 + b"\n",
-            b"A: " + b"b\n " * MAX_FIELD_BYTES + b"\n\n",
+            b"A: " + (b"b" * 1_000 + b"\n ") * 200 + b"\n\n",
             b"".join(b"A: " + b"b" * MAX_FIELD_BYTES + b"\n" for _ in range(6)) + b"\n",
         ],
     )
@@ -96,6 +96,8 @@ class TestParam:
             (b"text/plain", ""),
             (b"text/plain; charset", ""),
             (b"text/plain; charset*=us-ascii'en'utf-8", "utf-8"),
+            (b"text/plain; charset*=undefined''utf-8", "utf-8"),
+            (b"text/plain; charset*" + b"9" * 5_000 + b"*=x; charset=utf-8", "utf-8"),
             (b"text/plain; charset*5*=x; charset*x=utf-8", "x"),
         ],
     )
@@ -208,6 +210,7 @@ class TestCharsets:
             (b"\x1b$B-!\x1b(B and \x1b$BF|K\\\x1b(B", "iso-2022-jp", "① and 日本"),
             (b"\x1b(I1\x1b(B \x1b$(D0!\x1b(J~", "iso-2022-jp", "ｱ 丂~"),
             ("日本".encode("cp932"), "iso-2022-jp", "日本"),
+            (b"Dij\x8aat", "iso-2022-jp", "Dij\ufffdat"),
             (b"", "utf-8", ""),
         ],
     )
