@@ -1,6 +1,7 @@
 """The admin of everything that is configuration: saved and deleted through the one service that keeps versions."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import json
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
@@ -17,10 +18,8 @@ from accounts.admin_base import RoleAdmin, TabularInline, actor_of, may_configur
 from cases.services import delete_configuration, save_configuration
 from handyconnect.refusals import Refusal
 
-if TYPE_CHECKING:
-    from django.contrib.admin.options import InlineModelAdmin
-
 M = TypeVar("M", bound=Model)
+LINE = 88
 
 
 class ConfigurationAdmin(RoleAdmin[M]):
@@ -80,6 +79,7 @@ class ConfigurationInline(TabularInline[Any, Any]):
     """Rows that belong to a piece of configuration and are saved with it."""
 
     extra = 0
+    hide_title = True
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_steer(request)
@@ -100,5 +100,23 @@ class JSONArea(forms.Textarea):
     def __init__(self, rows: int = 12) -> None:
         super().__init__(attrs={"rows": rows, "spellcheck": "false", "class": "hc-json-input"})
 
+    def format_value(self, value: Any) -> str:
+        """As people write it. What is not JSON (they are still at it) stays as it was typed."""
+        try:
+            return readable_json(json.loads(value))
+        except (TypeError, ValueError):
+            return str(value or "")
 
-__all__ = ["ConfigurationAdmin", "ConfigurationInline", "InlineModelAdmin", "JSONArea"]
+
+def readable_json(value: object, *, indent: int = 0) -> str:
+    """JSON with short things on one line and long ones opened up, two spaces deeper."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if indent + len(flat) <= LINE or not value or not isinstance(value, dict | list):
+        return flat
+    space = " " * (indent + 2)
+    if isinstance(value, dict):
+        inner = (f"{json.dumps(key)}: {readable_json(part, indent=indent + 2)}" for key, part in value.items())
+    else:
+        inner = (readable_json(part, indent=indent + 2) for part in value)
+    opened, closed = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    return f"{opened}\n{space}" + f",\n{space}".join(inner) + f"\n{' ' * indent}{closed}"

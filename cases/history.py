@@ -113,17 +113,18 @@ def in_word(model: type[models.Model] | None, name: str, value: Any) -> str:
         return NOTHING
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
     if isinstance(value, dict | list):
-        return Truncator(json.dumps(value, ensure_ascii=False, sort_keys=True)).chars(LONGEST)
+        return _composite(value)
     field = _field(model, name)
     labels = {str(stored): str(label) for stored, label in getattr(field, "flatchoices", None) or ()}
-    if str(value) in labels:
-        return labels[str(value)]
-    if isinstance(field, models.DateTimeField) and (moment := _moment(value)):
-        return moment
-    return Truncator(str(value)).chars(LONGEST)
+    moment = _moment(value) if isinstance(field, models.DateTimeField) else ""
+    return labels.get(str(value)) or moment or Truncator(str(value)).chars(LONGEST)
+
+
+def _composite(value: dict[str, Any] | list[Any]) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    return Truncator(json.dumps(value, ensure_ascii=False, sort_keys=True)).chars(LONGEST)
 
 
 def _moment(value: Any) -> str:

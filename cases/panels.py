@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from django.conf.locale import LANG_INFO
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -18,6 +19,7 @@ from accounts.models import User
 from cases import history
 from cases.models import Case
 
+Place = Literal["main", "side", "log"]
 Fetch = Callable[[Case, User, datetime], Mapping[str, Any]]
 
 
@@ -29,7 +31,7 @@ class Panel:
     title: str | Promise
     template: str
     fetch: Fetch
-    place: Literal["main", "side"] = "main"
+    place: Place = "main"
     rank: int = 100
 
 
@@ -50,10 +52,13 @@ def register(panel: Panel) -> None:
     _panels[panel.name] = panel
 
 
-def shown(case: Case, *, reader: User, now: datetime, place: Literal["main", "side"]) -> list[Shown]:
-    """The panels of a case in one place of its page, in order."""
-    panels = sorted((panel for panel in _panels.values() if panel.place == place), key=lambda panel: panel.rank)
-    return [Shown(panel.name, panel.title, panel.template, panel.fetch(case, reader, now)) for panel in panels]
+def page(case: Case, *, reader: User, now: datetime) -> dict[Place, list[Shown]]:
+    """The panels of a case, in order, by their place on its page: beside each other main and side, below them log."""
+    places: dict[Place, list[Shown]] = {"main": [], "side": [], "log": []}
+    for panel in sorted(_panels.values(), key=lambda panel: panel.rank):
+        data = panel.fetch(case, reader, now)
+        places[panel.place].append(Shown(panel.name, panel.title, panel.template, data))
+    return places
 
 
 # Which properties of a case are shown, in order; labels say who chose them.
@@ -96,6 +101,8 @@ def properties_of(case: Case) -> list[Property]:
             continue
         field = Case._meta.get_field(name)  # noqa: SLF001 - Django's public name for it
         display = getattr(case, f"get_{name}_display", None)
+        if name == "language":
+            value = language_name(value)
         found.append(
             Property(
                 label=capfirst(str(getattr(field, "verbose_name", name))),
@@ -105,6 +112,11 @@ def properties_of(case: Case) -> list[Property]:
             )
         )
     return found
+
+
+def language_name(code: str) -> str:
+    """What a language is called: "German" for "de"; the code itself where Django does not know it."""
+    return str(gettext(LANG_INFO[code]["name"])) if "name" in LANG_INFO.get(code, {}) else code
 
 
 def _chosen_by(provenance: Any) -> str:
@@ -147,4 +159,4 @@ def _timeline(case: Case, _reader: User, _now: datetime) -> Mapping[str, Any]:
 register(Panel("properties", _("Properties"), "parts/properties.html", _properties, place="side", rank=10))
 register(Panel("customer", _("Customer"), "parts/customer.html", _customer, place="side", rank=40))
 register(Panel("notes", _("Notes"), "parts/notes.html", _notes, rank=20))
-register(Panel("timeline", _("Timeline"), "parts/timeline.html", _timeline, rank=90))
+register(Panel("timeline", _("Timeline"), "parts/timeline.html", _timeline, place="log"))

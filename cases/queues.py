@@ -54,6 +54,6 @@ _QUEUES: Sequence[Queue] = (
 QUEUES: dict[str, Queue] = {queue.name: queue for queue in _QUEUES}
 
 
-def due_next(cases: CaseQuerySet) -> CaseQuerySet:
-    """Open cases with a deadline, the earliest first."""
-    return cases.open().filter(sla_due_date__isnull=False).order_by("sla_due_date", "id")
+def due_next(cases: CaseQuerySet, *, now: datetime) -> CaseQuerySet:
+    """Open cases whose deadline is still to come, the nearest first."""
+    return cases.open().filter(sla_due_date__gte=now).order_by("sla_due_date", "id")

@@ -10,8 +10,9 @@ from typing import Any
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
 
+from handyconnect import backoffice
 from handyconnect.env import BASE_DIR, env, generated_secret, required_secret, state_dir
-from handyconnect.logging import logging_config
+from handyconnect.logging import LEVELS, logging_config
 
 django_stubs_ext.monkeypatch()
 
@@ -122,7 +123,7 @@ CACHES: dict[str, dict[str, Any]] = {
 }
 
 # --- Celery: the database is the queue of record, so a lost broker loses nothing; see handyconnect/schedule.py ---------
-CELERY_BROKER_URL: str = REDIS_URL or "memory://"
+CELERY_BROKER_URL: str = REDIS_URL or "memory://localhost/"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -142,7 +143,9 @@ CELERY_TIMEZONE = "UTC"
 # --- Mail -------------------------------------------------------------------------------------------------------------
 EMAIL_CONFIG: dict[str, Any] = env.email("EMAIL_URL", default=f"filemail://{VAR / 'mail' / 'sent'}")
 EMAIL_BACKEND: str = EMAIL_CONFIG["EMAIL_BACKEND"]
-EMAIL_FILE_PATH: str = EMAIL_CONFIG.get("EMAIL_FILE_PATH", "")
+EMAIL_FILE_PATH: str = str(VAR / "mail" / "sent")
+if env.str("EMAIL_URL", default=""):  # out of a URL, an absolute path comes without its first slash
+    EMAIL_FILE_PATH = f"/{path.lstrip('/')}" if (path := EMAIL_CONFIG.get("EMAIL_FILE_PATH")) else ""
 EMAIL_HOST: str = EMAIL_CONFIG.get("EMAIL_HOST") or ""
 EMAIL_PORT: int = EMAIL_CONFIG.get("EMAIL_PORT") or 25
 EMAIL_HOST_USER: str = EMAIL_CONFIG.get("EMAIL_HOST_USER") or ""
@@ -159,11 +162,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "desk:login"
 LOGIN_REDIRECT_URL = "/"
+API_TOKEN_DAYS: int = env.int("API_TOKEN_DAYS", default=365)
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
-    "TOKEN_TTL": timedelta(days=env.int("API_TOKEN_DAYS", default=365)),
+    "TOKEN_TTL": timedelta(days=API_TOKEN_DAYS),
     "TOKEN_PREFIX": "hc_",
 }
 
@@ -195,7 +199,27 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,  # what may be left out of a PATCH, each body says itself
     "SCHEMA_PATH_PREFIX": "/api",
+    "ENUM_NAME_OVERRIDES": {
+        "UserRole": "accounts.models.User.Role",
+        "CaseStatus": "cases.choices.CaseStatus",
+        "CasePriority": "cases.choices.CasePriority",
+        "CaseSentiment": "cases.choices.CaseSentiment",
+        "CaseType": "cases.choices.CaseType",
+        "CaseSLAStatus": "cases.choices.CaseSLAStatus",
+        "CustomerType": "cases.choices.CustomerType",
+        "TaskStatus": "tasks.models.TaskStatus",
+        "TaskKind": "tasks.models.TaskKind",
+        "ClockKind": "sla.models.ClockKind",
+        "ClockState": "sla.models.ClockState",
+        "InboundState": "mail_ingest.models.inbound.InboundState",
+        "OutboundState": "mail_ingest.models.outbound.OutboundState",
+        "OutboundPurpose": "mail_ingest.models.outbound.OutboundPurpose",
+        "ThreadStatus": "mail_ingest.models.thread.ThreadStatus",
+        "Direction": "mail_ingest.models.thread.Direction",
+        "AutomaticKind": "mail_ingest.models.thread.AutomaticKind",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "handyconnect.api.schema.add_problems",
@@ -210,6 +234,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # empty until `collectstatic`; whitenoise warns when it is not there
 WHITENOISE_USE_FINDERS = EMBEDDED
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -219,7 +244,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-UNFOLD = {"SITE_TITLE": "HandyConnect", "SITE_HEADER": "HandyConnect", "SITE_SYMBOL": "support_agent"}
+FORMAT_MODULE_PATH = ["handyconnect.formats"]
+UNFOLD = backoffice.UNFOLD
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 HTTPS = BASE_URL.startswith("https://")
@@ -232,4 +258,5 @@ if env.bool("BEHIND_PROXY", default=False):
 X_FRAME_OPTIONS = "DENY"
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
-LOGGING = logging_config(level=LOG_LEVEL)
+# A level that is none is told by `manage.py check`, which first has to be able to start.
+LOGGING = logging_config(level=LOG_LEVEL if LOG_LEVEL in LEVELS else "INFO")

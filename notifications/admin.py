@@ -9,7 +9,8 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_base import AllValuesCheckboxFilter, ChoicesDropdownFilter, ReadOnlyAdmin, as_link
+from accounts.admin_base import AllValuesCheckboxFilter, ChoicesDropdownFilter, ReadOnlyAdmin, as_link, plain_text
+from cases import history
 from cases.admin_base import ConfigurationAdmin
 from notifications.models import ACKNOWLEDGMENT, Notification, NotificationTemplate
 from notifications.wording import FIT_FOR_CUSTOMERS, PLACEHOLDERS, render, render_subject
@@ -37,7 +38,7 @@ class TemplateAdmin(ConfigurationAdmin[NotificationTemplate]):
     search_fields = ("key", "subject", "body")
     readonly_fields = ("preview", "placeholders")
     fieldsets = (
-        (None, {"fields": (("key", "channel", "language"), "subject", "body")}),
+        (None, {"fields": ("key", "channel", "language", "subject", "body")}),
         (_("Preview, with made-up values, as last saved"), {"fields": ("preview",)}),
         (_("Placeholders"), {"fields": ("placeholders",)}),
     )
@@ -73,7 +74,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     ordering = ("-id",)
     fields = (
         "title",
-        "body",
+        "body_text",
         "recipient",
         "channel",
         "kind",
@@ -83,6 +84,8 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         "created_at",
         "read_at",
     )
+
+    body_text = plain_text("body", _("text"))
 
     @admin.display(description=_("case"))
     def case_link(self, notification: Notification) -> Any:
@@ -94,4 +97,4 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
 
     @admin.display(description=_("caused by"))
     def caused_by(self, notification: Notification) -> Any:
-        return as_link(notification.event)
+        return as_link(notification.event, text=history.label_of(notification.event.kind))

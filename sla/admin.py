@@ -56,7 +56,7 @@ class CalendarAdmin(ConfigurationAdmin[BusinessCalendar]):
     @admin.display(description=gettext_lazy("week"))
     def week(self, calendar: BusinessCalendar) -> str:
         days = [(day, spans) for day, spans in calendar.hours.items() if spans] if calendar.hours else []
-        return "; ".join(f"{day} {', '.join('–'.join(span) for span in spans)}" for day, spans in days)  # noqa: RUF001 - from–until
+        return "; ".join(f"{day} {', '.join(' to '.join(span) for span in spans)}" for day, spans in days)
 
 
 @admin.register(SLAPolicy)
@@ -118,7 +118,7 @@ class ClockAdmin(ReadOnlyAdmin[SLAClock]):
 
     @admin.display(description=gettext_lazy("case"), ordering="case__case_number")
     def case_link(self, clock: SLAClock) -> Any:
-        return as_link(clock.case)
+        return as_link(clock.case, text=clock.case.case_number)
 
     @coloured(gettext_lazy("state"), ordering="state", colours=STATE_COLOURS)
     def state_badge(self, clock: SLAClock) -> tuple[str, str]:

@@ -32,13 +32,13 @@ AREAS = {"conditions": 14, "actions": 10, "trigger_options": 3}
 
 @admin.register(WorkflowRule)
 class RuleAdmin(ConfigurationAdmin[WorkflowRule]):
-    list_display = ("name", "trigger", "rank", "run_count", "stop", "is_active")
+    list_display = ("name", "trigger", "rank", "run_count", "is_active")
     list_filter = (("is_active", BooleanRadioFilter), ("trigger", ChoicesDropdownFilter))
     search_fields = ("name", "slug", "description")
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("vocabulary",)
     fieldsets = (
-        (None, {"fields": ("name", "slug", "description", ("rank", "stop", "is_active"))}),
+        (None, {"fields": ("name", "slug", "description", "is_active", "rank", "stop")}),
         (_("When"), {"fields": ("trigger", "trigger_options")}),
         (_("If"), {"fields": ("conditions",)}),
         (_("Then"), {"fields": ("actions",)}),
@@ -77,7 +77,7 @@ class RuleRunAdmin(ReadOnlyAdmin[RuleRun]):
 
     @admin.display(description=_("case"))
     def case_link(self, run: RuleRun) -> Any:
-        return as_link(run.case)
+        return as_link(run.case, text=run.case.case_number if run.case else "")
 
     @admin.display(description=_("because of"))
     def caused_by(self, run: RuleRun) -> Any:

@@ -32,6 +32,7 @@ from accounts.admin_base import (
 )
 from cases import numbers, panels, services
 from cases.admin import forms as own
+from cases.choices import CaseStatus
 from cases.models import Case
 from cases.queues import QUEUES
 from cases.services import CaseDraft, CustomerInfo
@@ -124,10 +125,9 @@ class CaseAdmin(RoleAdmin[Case]):
         "priority_badge",
         "sla_badge",
         "due",
-        "customer",
-        "assigned_to",
-        "assigned_team",
-        "last_activity_at",
+        "customer_name",
+        "worker",
+        "last_message",
     )
     list_display_links = ("case",)
     list_select_related = ("customer", "assigned_to", "assigned_team")
@@ -165,7 +165,8 @@ class CaseAdmin(RoleAdmin[Case]):
     @classmethod
     def offer(cls, act: Act[Case]) -> None:
         """For upper apps: put their own small form on the page of a case."""
-        cls.acts = (*cls.acts, act)
+        first = [own_act for own_act in cls.acts if not own_act.asks]
+        cls.acts = (*first, act, *(own_act for own_act in cls.acts if own_act.asks))
 
     # --- who may do what: services change cases, so there is no form to edit one
 
@@ -199,6 +200,18 @@ class CaseAdmin(RoleAdmin[Case]):
     @admin.display(description=gettext_lazy("due"), ordering="sla_due_date")
     def due(self, case: Case) -> Any:
         return case.sla_due_date
+
+    @admin.display(description=gettext_lazy("customer"), ordering="customer__name")
+    def customer_name(self, case: Case) -> str:
+        return case.customer.name or case.customer.email
+
+    @admin.display(description=gettext_lazy("assigned to"), ordering="assigned_to__first_name")
+    def worker(self, case: Case) -> str:
+        return " · ".join(str(whom) for whom in (case.assigned_to, case.assigned_team) if whom)
+
+    @admin.display(description=gettext_lazy("last message"), ordering="last_activity_at")
+    def last_message(self, case: Case) -> Any:
+        return case.last_activity_at
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Case], search_term: str
@@ -247,7 +260,7 @@ class CaseAdmin(RoleAdmin[Case]):
         at, actor = timezone.now(), actor_of(request)
         per_item(self, request, queryset, lambda case: services.restore_case(case.pk, at=at, actor=actor))
 
-    def _set_status_of(self, request: HttpRequest, queryset: QuerySet[Case], status: Case.Status) -> None:
+    def _set_status_of(self, request: HttpRequest, queryset: QuerySet[Case], status: CaseStatus) -> None:
         at, actor = timezone.now(), actor_of(request)
         per_item(self, request, queryset, lambda case: services.change_status(case.pk, status, at=at, actor=actor))
 
@@ -274,8 +287,7 @@ class CaseAdmin(RoleAdmin[Case]):
                 "sla": SLA_COLOURS.get(case.sla_status, ""),
             },
             "acts": self.acts_for(request, case),
-            "main_panels": panels.shown(case, reader=reader, now=now, place="main"),
-            "side_panels": panels.shown(case, reader=reader, now=now, place="side"),
+            "panels": panels.page(case, reader=reader, now=now),
             "in_admin": True,
             **(extra_context or {}),
         }

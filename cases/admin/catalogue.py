@@ -37,11 +37,11 @@ class CategoryAdmin(ConfigurationAdmin[Category]):
             super()
             .get_queryset(request)
             .select_related("parent")
-            .annotate(open_case_count=Count("cases", filter=is_open), trunk=Coalesce("parent__name", "name"))
+            .annotate(open_case_count=Count("cases", filter=is_open))
         )
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        return ("trunk", Coalesce("parent_id", 0), "name")
+        return (Coalesce("parent__name", "name"), Coalesce("parent_id", 0), "name")
 
     @admin.display(description=gettext_lazy("category"))
     def branch(self, category: Category) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -138,7 +139,7 @@ class TimelineEventAdmin(ReadOnlyAdmin[TimelineEvent]):
 
     @admin.display(description=gettext_lazy("caused by"))
     def caused_by(self, event: TimelineEvent) -> Any:
-        return as_link(event.cause)
+        return as_link(event.cause, text=history.label_of(event.cause.kind) if event.cause else "")
 
 
 class SettledFilter(DropdownFilter):
@@ -216,11 +217,12 @@ class ListenerFailureAdmin(ReadOnlyAdmin[ListenerFailure]):
 
     @admin.display(description=gettext_lazy("in the log"))
     def event_link(self, failure: ListenerFailure) -> Any:
-        return as_link(failure.event)
+        return as_link(failure.event, text=history.label_of(failure.event.kind))
 
     @admin.display(description=gettext_lazy("case"))
     def case_link(self, failure: ListenerFailure) -> Any:
-        return as_link(failure.event.case)
+        case = failure.event.case
+        return as_link(case, text=case.case_number if case else "")
 
     @coloured(
         gettext_lazy("state"),
@@ -275,7 +277,7 @@ class ConfigVersionAdmin(ReadOnlyAdmin[ConfigVersion]):
 
     @admin.display(description=gettext_lazy("saved"))
     def when(self, version: ConfigVersion) -> Any:
-        return version.event.occurred_at
+        return date_format(timezone.localtime(version.event.occurred_at), "DATETIME_FORMAT")
 
     @admin.display(description=gettext_lazy("by"))
     def who(self, version: ConfigVersion) -> str:
@@ -290,7 +292,7 @@ class ConfigVersionAdmin(ReadOnlyAdmin[ConfigVersion]):
 
     @admin.display(description=gettext_lazy("in the log"))
     def event_link(self, version: ConfigVersion) -> Any:
-        return as_link(version.event)
+        return as_link(version.event, text=history.label_of(version.event.kind))
 
     @admin.display(description=gettext_lazy("difference"))
     def difference(self, version: ConfigVersion) -> SafeString:

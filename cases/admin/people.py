@@ -44,7 +44,7 @@ class MembersInline(ConfigurationInline):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ConfigurationAdmin[User]):  # type: ignore[misc] # both are generic in the user
+class PersonAdmin(UserAdmin[User], ConfigurationAdmin[User]):
     """One switch says what somebody may do: the role. Nobody is deleted, since the log names them; they are switched off."""
 
     form = UserChangeForm
@@ -77,9 +77,9 @@ class PersonAdmin(UserAdmin, ConfigurationAdmin[User]):  # type: ignore[misc] # 
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        save_person(obj, at=timezone.now(), actor=actor_of(request))
         if obj.pk == person_of(request).pk and not (obj.is_active and obj.may_configure):
             raise ValidationError(_("You cannot take your own access away. Ask another administrator."))
-        save_person(obj, at=timezone.now(), actor=actor_of(request))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name
         """Django's page; a password that was changed is told, never which."""

@@ -76,7 +76,7 @@ class ThreadAdmin(ReadOnlyAdmin[EmailThread]):
 
     @admin.display(description=_("case"))
     def case_link(self, thread: EmailThread) -> Any:
-        return as_link(thread.case)
+        return as_link(thread.case, text=thread.case.case_number if thread.case else "")
 
     @admin.display(description=_("messages"))
     def message_count(self, thread: EmailThread) -> Any:

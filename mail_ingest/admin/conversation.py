@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -53,6 +54,7 @@ def _readable(emails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
     """Without the columns that no screen of text needs."""
     return (
         emails.defer("html", "headers", "references", "in_reply_to")
+        .select_related("inbound")
         .prefetch_related(Prefetch("attachments", Attachment.objects.defer("content")))
         .order_by("received_at", "id")
     )
@@ -70,10 +72,15 @@ def shown_message(message: EmailMessage) -> ShownMessage:
         badge=badges.get(EmailMessage.Automatic(message.automatic), ""),
         text=(message.visible_text or ("" if message.quoted_text else message.text)).strip(),
         recipients=", ".join(_addresses(message.to)),
-        attachments=[
-            (attachment, "" if attachment.refused else f"/api/messages/{message.pk}/attachments/{attachment.rank}")
-            for attachment in message.attachments.all()
-        ],
+        attachments=[(attachment, _address(message, attachment)) for attachment in message.attachments.all()],
+    )
+
+
+def _address(message: EmailMessage, attachment: Attachment) -> str:
+    """Where the file is downloaded; empty for one that was not kept."""
+    inbound = getattr(message, "inbound", None)
+    return (
+        reverse("message-attachment", args=[inbound.pk, attachment.rank]) if inbound and not attachment.refused else ""
     )
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -26,9 +25,11 @@ from accounts.admin_base import (
     as_link,
     coloured,
     per_item,
+    plain_text,
 )
+from cases import history
 from mail_ingest import services
-from mail_ingest.models import InboundMessage, InboundRaw, OutboundMessage, TriageResult
+from mail_ingest.models import InboundMessage, OutboundMessage, TriageResult
 
 INBOUND_COLOURS = {"filed": "success", "quarantined": "danger", "ignored": "", "received": "info", "threaded": "info"}
 OUTBOUND_COLOURS = {
@@ -49,7 +50,7 @@ def _replay(request: HttpRequest, inbound: InboundMessage, _values: dict[str, An
 
 @admin.register(InboundMessage)
 class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
-    list_display = ("received_at", "what", "state_badge", "reason", "case_link", "mailbox", "origin", "answerable")
+    list_display = ("received_at", "what", "state_badge", "reason", "case_link", "mailbox_name", "origin")
     list_display_links = ("received_at", "what")
     list_select_related = ("mailbox", "case", "email")
     list_filter = (
@@ -80,24 +81,6 @@ class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
         ),
     )
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.raw_view)
-        return [path("<int:inbound_id>/raw/", view, name="mail_ingest_inboundmessage_raw"), *super().get_urls()]
-
-    def raw_view(self, request: HttpRequest, inbound_id: int) -> HttpResponse:
-        """The bytes exactly as they came, as a file: never shown by the browser."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        raw = InboundRaw.objects.filter(pk=inbound_id).first()
-        if raw is None:
-            raise Http404
-        headers = {
-            "Content-Disposition": f'attachment; filename="message-{inbound_id}.eml"',
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        }
-        return HttpResponse(bytes(raw.content), content_type="application/octet-stream", headers=headers)
-
     @admin.action(description=gettext_lazy("Replay (quarantined or ignored)"), permissions=["steer"])
     def replay(self, request: HttpRequest, queryset: QuerySet[InboundMessage]) -> None:
         at, actor = timezone.now(), actor_of(request)
@@ -121,9 +104,13 @@ class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
     def message_link(self, inbound: InboundMessage) -> Any:
         return as_link(inbound.email)
 
+    @admin.display(description=gettext_lazy("mailbox"), ordering="mailbox__name")
+    def mailbox_name(self, inbound: InboundMessage) -> str:
+        return inbound.mailbox.name
+
     @admin.display(description=gettext_lazy("raw mail"))
     def raw_link(self, inbound: InboundMessage) -> SafeString:
-        url = reverse("admin:mail_ingest_inboundmessage_raw", args=[inbound.pk])
+        url = reverse("message-raw", args=[inbound.pk])
         return format_html('<a class="hc-link" href="{}" download>{}</a>', url, _("Download as .eml"))
 
 
@@ -141,7 +128,18 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
     search_help_text = gettext_lazy("Recipient, case number or Message-ID")
     ordering = ("-created_at", "-id")
     fieldsets = (
-        (None, {"fields": ("recipient", "subject", "body", ("state_badge", "reason"), ("purpose", "is_automatic"))}),
+        (
+            None,
+            {
+                "fields": (
+                    "recipient",
+                    "subject",
+                    "body_text",
+                    ("state_badge", "reason"),
+                    ("purpose", "is_automatic"),
+                )
+            },
+        ),
         (gettext_lazy("Because of"), {"fields": ("case_link", "event_link", "mailbox", "message_link")}),
         (
             gettext_lazy("Times"),
@@ -149,6 +147,8 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
         ),
         (gettext_lazy("Identity"), {"fields": ("message_id", "in_reply_to")}),
     )
+
+    body_text = plain_text("body", gettext_lazy("text"))
 
     @coloured(gettext_lazy("state"), ordering="state", colours=OUTBOUND_COLOURS)
     def state_badge(self, outbound: OutboundMessage) -> tuple[str, str]:
@@ -160,7 +160,7 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
 
     @admin.display(description=gettext_lazy("caused by"))
     def event_link(self, outbound: OutboundMessage) -> Any:
-        return as_link(outbound.event)
+        return as_link(outbound.event, text=history.label_of(outbound.event.kind) if outbound.event else "")
 
     @admin.display(description=gettext_lazy("message"))
     def message_link(self, outbound: OutboundMessage) -> Any:
