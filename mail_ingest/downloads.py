@@ -73,6 +73,7 @@ def disposition(filename: str) -> str:
     name = clean_name(filename)
     plain = _NOT_PLAIN.sub("_", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()).strip()
     plain = plain if plain.strip("._ ") else "file"
+    plain = f"file{plain}" if plain.startswith(".") else plain
     header = f'attachment; filename="{plain}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
 
