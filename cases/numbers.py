@@ -21,9 +21,9 @@ def is_valid(number: str) -> bool:
     """Whether a number, as somebody typed it, can be a case number: known prefix, digits, right check digit."""
     number = number.strip().upper()
     digits = number.removeprefix(PREFIX)
-    return (
-        number.startswith(PREFIX) and digits.isascii() and digits.isdigit() and check_digit(digits[:-1]) == digits[-1]
-    )
+    if not number.startswith(PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) < len(str(FIRST)):
+        return False
+    return check_digit(digits[:-1]) == digits[-1]
 
 
 def issue(*, at: datetime) -> str:

@@ -3,12 +3,21 @@
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+
+def without_queries(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+    """Requests are logged by their path: what people search for stands behind the question mark."""
+    if isinstance(request := entry.get("request"), str):
+        entry["request"] = request.partition("?")[0]
+    return entry
+
+
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
+    without_queries,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

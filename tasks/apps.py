@@ -7,7 +7,10 @@ class TasksConfig(AppConfig):
     verbose_name = _("Tasks")
 
     def ready(self) -> None:
+        from cases.embed import embed  # noqa: PLC0415
         from cases.lifecycle import hooks  # noqa: PLC0415 - models are loaded only now
+        from tasks.representation import task_ids_of_cases  # noqa: PLC0415
         from tasks.services import open_required_tasks  # noqa: PLC0415
 
         hooks.guards.append(open_required_tasks)
+        embed("tasks", task_ids_of_cases, empty=list)

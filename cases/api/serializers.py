@@ -245,6 +245,7 @@ class CaseSerializer(CaseRowSerializer):
     allowed_moves = serializers.ListField(child=serializers.ChoiceField(Case.Status.choices))
     threads = serializers.ListField(child=serializers.IntegerField())
     tasks = serializers.ListField(child=serializers.IntegerField())
+    sla = serializers.ListField(child=JSONObject(), help_text="The clocks in short: kind, state, due_at and so on.")
     timeline = EventSerializer(many=True, help_text="The newest 50.")
     timeline_next = serializers.URLField(allow_null=True, help_text="Where the older ones are.")
 
@@ -290,4 +291,4 @@ class CategorySerializer(serializers.ModelSerializer[Category]):
 
 
 WRITABLE = frozenset(CaseBodySerializer().fields) | {"status"}
-PASSED_OVER = frozenset(CaseSerializer().fields) - WRITABLE | {"sla"}
+PASSED_OVER = frozenset(CaseSerializer().fields) - WRITABLE

@@ -82,6 +82,7 @@ class Cases(Resource[Case]):
         "escalation_level",
     )
     lookup_url_kwarg = "case_id"
+    filtered_actions = frozenset({"stats"})
     etag_actions = frozenset({"retrieve", "update", "partial_update", "destroy", "status", "assign"})
 
     def get_queryset(self) -> CaseQuerySet:
