@@ -14,6 +14,7 @@ from accounts.models import Team
 from cases.listeners import drain
 from cases.models import Case, TimelineEvent
 from cases.services import change_status, delete_case
+from handyconnect import provision
 from handyconnect.provision import load_defaults
 from handyconnect.refusals import NotFound
 from mail_ingest import parsing, pipeline, sender
@@ -28,9 +29,17 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def house(settings: Any) -> Mailbox:
-    """A house with its defaults, a team, an agent, and a folder mailbox."""
+def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    """A house with its defaults (the words in English only), a team, an agent, and a folder mailbox."""
     settings.EMBEDDED = True
+    read = provision._read
+
+    def read_less(name: str) -> Any:
+        if name == "categories":
+            return []
+        return [words for words in read(name) if words["language"] == "en"] if name == "templates" else read(name)
+
+    monkeypatch.setattr(provision, "_read", read_less)
     load_defaults(at=NOON)
     ana = UserFactory.create(username="ana", email="ana@house.example")
     team = Team.objects.create(name="Repairs", slug="repairs")

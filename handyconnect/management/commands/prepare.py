@@ -22,7 +22,8 @@ class Command(BaseCommand):
         call_command("load_defaults", stdout=said, stderr=self.stderr)
         self._step("defaults", said.getvalue().strip() or "up to date")
         if demo:
-            call_command("load_demo", if_first=True, stdout=self.stdout, stderr=self.stderr)
+            # Not through this command's stdout, which would end each step of the progress with a new line.
+            call_command("load_demo", if_first=True)
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)

@@ -18,6 +18,8 @@ from handyconnect.supervisor.errors import StartRefused
 from handyconnect.supervisor.product import Product, Start
 from handyconnect.supervisor.tied import PR_SET_PDEATHSIG
 
+NO = frozenset({"0", "no", "off", "false"})
+
 
 class Command(BaseCommand):
     help = (
@@ -48,7 +50,7 @@ class Command(BaseCommand):
             host=host,
             port=preflight.parse_port(env.str("PORT", default="") or "8000"),
             redis_url=settings.REDIS_URL,
-            with_demo=(env.str("DEMO", default="") or "1").lower() not in {"0", "no", "off", "false"},
+            with_demo=settings.EMBEDDED and (env.str("DEMO", default="") or "1").lower() not in NO,
             host_header=host_header(settings.ALLOWED_HOSTS, host=host),
             is_embedded=settings.EMBEDDED,
         )
