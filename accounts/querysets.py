@@ -1,4 +1,4 @@
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
@@ -24,3 +24,11 @@ class UserQuerySet(models.QuerySet["User"]):
 
 class UserManager(DjangoUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc] # built at run time
     """Users by username, with the sentences of UserQuerySet."""
+
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> "User":
+        """An administrator: also what `manage.py createsuperuser` makes."""
+        fields.setdefault("role", "administrator")
+        user: User = super().create_superuser(username, email, password, **fields)
+        return user

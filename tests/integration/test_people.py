@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from knox.models import AuthToken
 
 from accounts.actors import Actor
@@ -90,3 +91,9 @@ class TestUpdateCustomer:
     def test_refuses_a_customer_who_does_not_exist(self) -> None:
         with pytest.raises(NotFound):
             update_customer(0, {"name": "Nobody"}, at=NOON, actor=SYSTEM)
+
+
+class TestTheFirstAdministrator:
+    def test_is_one_by_role_too(self) -> None:
+        call_command("createsuperuser", "--noinput", "--username", "root", "--email", "root@house.example")
+        assert User.objects.get().role == User.Role.ADMINISTRATOR

@@ -1,13 +1,17 @@
 """Brings an installation up to date. Safe to repeat: what is done is not done again."""
 
+import sys
 from argparse import ArgumentParser
 from io import StringIO
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from accounts.models import User
 
 
 class Command(BaseCommand):
@@ -24,6 +28,9 @@ class Command(BaseCommand):
         if demo:
             # Not through this command's stdout, which would end each step of the progress with a new line.
             call_command("load_demo", if_first=True)
+        if not User.objects.exists():
+            self._step("people", "nobody can sign in yet; make the first administrator, in another terminal:")
+            self._step("", f"HANDYCONNECT_VAR={settings.VAR} {sys.executable} manage.py createsuperuser")
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)
