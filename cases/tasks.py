@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -5,7 +6,6 @@ import structlog
 from celery import Task, shared_task
 from django.core.cache import cache
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from cases import listeners
 
@@ -13,13 +13,34 @@ log = structlog.get_logger(__name__)
 
 NUDGED = "timeline.nudged"
 NUDGE_HOLDS = timedelta(seconds=5)
+AWAY_SECONDS = 5.0
+
+
+class Absence:
+    """Remembers, in this process, that Redis was away: not every event of a change has to wait for it in turn."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def holds(self) -> bool:
+        return time.monotonic() < self._until
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + AWAY_SECONDS
+
+
+absence = Absence()
 
 
 def ask(task: "Task[Any, Any]", *args: object) -> None:
     """Ask a worker to run a task soon. Never raises and never waits long: without a broker the sweeps do the work."""
+    if absence.holds:
+        return
     try:
         task.apply_async(args=args, retry=False)
-    except (OperationalError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a broker can suffer from; a change that is saved stays saved
+        absence.begin()
         log.info("broker_away", task=task.name, reason=type(error).__name__)
 
 
@@ -29,11 +50,14 @@ def nudge() -> None:
     The drain takes the mark away before it reads, so whoever finds the mark knows that a drain which has not yet read
     is still to come.
     """
+    if absence.holds:
+        return
     try:
         is_first = cache.add(NUDGED, 1, timeout=NUDGE_HOLDS.total_seconds())
     except Exception as error:  # noqa: BLE001 - a cache of any kind may be down; a change that is saved stays saved
+        absence.begin()
         log.info("cache_away", reason=type(error).__name__)
-        is_first = True
+        return
     if is_first:
         ask(drain_events)
 

@@ -136,6 +136,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,  # Celery's own defaults take minutes to give a killed worker's task back
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 1,  # a nudge must never hold up a web request
+    "max_retries": 0,  # of connecting in order to publish; workers and beat connect again by settings of their own
     "socket_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"

@@ -1,6 +1,9 @@
 """The way out for mail: a folder of files (embedded) or an SMTP server, as EMAIL_URL says."""
 
+import contextlib
 import os
+import smtplib
+from email.utils import quote
 from pathlib import Path
 from typing import Protocol
 
@@ -11,13 +14,21 @@ from django.core.mail import get_connection
 from mail_ingest.models import OutboundMessage
 
 
+class Unsure(Exception):
+    """The server fell silent while it was given the mail: it may have taken it."""
+
+
 class Delivery(Protocol):
     """`repeatable`: delivering the same mail twice leaves one mail."""
 
     repeatable: bool
 
     def deliver(self, outbound: OutboundMessage) -> None:
-        """Hand the mail over. Raises OSError (smtplib's errors are kinds of it) when it was certainly not taken."""
+        """Hand the mail over.
+
+        Raises OSError (smtplib's errors are kinds of it) or ValueError (an address that none can be sent to) when it was
+        certainly not taken, and Unsure when nobody knows.
+        """
         ...
 
 
@@ -42,8 +53,20 @@ class SMTPDelivery:
 
     def deliver(self, outbound: OutboundMessage) -> None:
         mail = as_mail(outbound)
-        mail.connection = get_connection()
-        mail.send()
+        mail.message()  # what is wrong with the mail itself shows before anybody is called
+        connection = get_connection()
+        connection.open()
+        try:
+            connection.send_messages([mail])
+        except smtplib.SMTPServerDisconnected as error:
+            raise Unsure(str(error)) from error
+        except smtplib.SMTPException:
+            raise  # the server's own word
+        except OSError as error:
+            raise Unsure(f"{type(error).__name__}: {error}") from error
+        finally:
+            with contextlib.suppress(OSError):  # a mail that was taken stays taken, however the goodbye goes
+                connection.close()
 
 
 def configured() -> Delivery:
@@ -65,7 +88,7 @@ def as_mail(outbound: OutboundMessage) -> DjangoEmail:
     return DjangoEmail(
         subject=outbound.subject,
         body=outbound.body,
-        from_email=f'"{outbound.mailbox.name}" <{outbound.mailbox.address}>',
+        from_email=f'"{quote(outbound.mailbox.name)}" <{outbound.mailbox.address}>',
         to=[outbound.recipient],
         headers=headers,
     )

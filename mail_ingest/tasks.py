@@ -10,6 +10,7 @@ from mail_ingest.services.processing import mailboxes_to_read
 
 SWEEP_AFTER = timedelta(seconds=20)
 SWEEP_BATCH = 500
+SEND_RUNS = 10
 
 
 @shared_task
@@ -37,4 +38,6 @@ def sweep_messages() -> None:
 @shared_task
 def send_outbound() -> None:
     """Safe to repeat: each mail is claimed by one sender."""
-    sender.send_due(now=timezone.now())
+    for _run in range(SEND_RUNS):
+        if sender.send_due(now=timezone.now()) < sender.MOST_AT_ONCE:
+            break

@@ -254,7 +254,9 @@ def _stop(clock: SLAClock, *, at: datetime, actor: Actor, fulfilled: bool) -> No
 def _sweep_batch(now: datetime) -> int:
     due = SLAClock.objects.due_for_check(now).select_related("case")
     if connection.features.has_select_for_update_skip_locked:
-        due = due.select_for_update(skip_locked=True, of=("self",))
+        # Everybody else locks the case and then its clocks. Here nothing is waited for: a case that is just being moved
+        # is left to the next sweep.
+        due = due.select_for_update(skip_locked=True, of=("self", "case"), no_key=True)
     clocks = list(due[:BATCH])
     for clock in clocks:
         _tell_what_is_due(clock, now=now)

@@ -105,7 +105,7 @@ def _run(rule: WorkflowRule, silence: Silence, case_id: UUID, *, now: datetime) 
     """Run one rule on one case; whether it ran. A case that makes it fail does not keep the others from theirs."""
     try:
         with transaction.atomic():
-            locked = _silent(silence, now=now).select_for_update(skip_locked=True, of=("self",))
+            locked = _silent(silence, now=now).select_for_update(skip_locked=True, of=("self",), no_key=True)
             case = locked.filter(pk=case_id).first()
             if case is None or _has_run(rule, case):
                 return False

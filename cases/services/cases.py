@@ -275,9 +275,13 @@ def touch(case: Case, *, at: datetime, first_response: bool = False) -> None:
 
 
 def locked(case_id: UUID, *, expected_version: int | None = None, deleted_too: bool = False) -> Case:
-    """The case's row, locked until the transaction ends. Raises CaseGone and VersionStale."""
+    """The case's row, locked until the transaction ends. Raises CaseGone and VersionStale.
+
+    The lock keeps other services out, but not rows that only refer to the case: a listener that writes some for many
+    cases would otherwise wait for those that act on many, and they for it.
+    """
     cases = Case.objects.all() if deleted_too else Case.objects.existing()
-    case = cases.select_for_update().filter(pk=case_id).first()
+    case = cases.select_for_update(no_key=True).filter(pk=case_id).first()
     if case is None:
         raise CaseGone(case_id)
     if expected_version is not None and expected_version != case.version:

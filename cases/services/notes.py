@@ -26,7 +26,9 @@ def link_cases(source_id: UUID, target_id: UUID, kind: str, *, at: datetime, act
     """Say that two cases have to do with each other. Repeating it does nothing."""
     if source_id == target_id:
         raise Invalid("A case cannot be linked to itself.", field="target")
-    source, target = locked(source_id), locked(target_id)
+    # In one order, so that two links at once do not wait for each other.
+    both = {case_id: locked(case_id) for case_id in sorted((source_id, target_id))}
+    source, target = both[source_id], both[target_id]
     link, created = CaseLink.objects.get_or_create(source=source, target=target, kind=kind, defaults={"created_at": at})
     if created:
         case_linked.emit(

@@ -11,7 +11,8 @@ from mail_ingest.parsing.mail import Address, ParsedAttachment, ParsedMail, Unre
 
 MAX_ATTACHMENT_BYTES = 25 * 1024 * 1024
 MAX_IDS = 200
-_MAX_ID_CHARS = 900  # A database index row holds at most about 2,700 bytes.
+_MAX_ID_CHARS = 900
+_MAX_ID_BYTES = 2_000  # A row of an index of PostgreSQL holds at most 2,704 bytes.
 _MAX_SUBJECT_CHARS = 1_000
 _ID = re.compile(r"<([^<>]{1,2000})>")
 _ODD = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
@@ -104,6 +105,7 @@ def _ids(top: Headers, name: str) -> tuple[str, ...]:
         bracketed = _ID.findall(value)
         for one in bracketed or (word for word in value.split() if "@" in word):
             cleaned = clean.plain("".join(one.split()), limit_chars=_MAX_ID_CHARS).strip("<>,;\"'")
+            cleaned = cleaned.encode()[:_MAX_ID_BYTES].decode(errors="ignore")
             if cleaned:
                 found.setdefault(cleaned)
     return tuple(found)[-MAX_IDS:]

@@ -12,6 +12,7 @@ from mail_ingest.models import InboundMessage, InboundRaw, Mailbox
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
+MAX_CLAIMS = 2 * MAX_ATTEMPTS
 
 
 class NotInQuarantine(Conflict):
@@ -63,11 +64,14 @@ def claim(inbound_id: int, *, now: datetime) -> InboundMessage | None:
     """Take a pending mail for processing, for the length of a lease; None when it is done or somebody else has it.
 
     A worker that is killed leaves the lease to run out, and the attempt counted: a mail that kills every worker that
-    reads it is so recognised. Taking a lease is bookkeeping, not a fact, and leaves no event.
+    reads it is so recognised, and quarantined. Taking a lease is bookkeeping, not a fact, and leaves no event.
     """
     with transaction.atomic():
         inbound = InboundMessage.objects.due(now).select_for_update().filter(pk=inbound_id).first()
         if inbound is None:
+            return None
+        if inbound.attempts >= MAX_CLAIMS:
+            quarantine(inbound_id, reason=f"Each of {inbound.attempts} attempts to process it was broken off.", at=now)
             return None
         inbound.attempts += 1
         inbound.next_try_at = now + LEASE

@@ -49,10 +49,16 @@ def note_health(mailbox: Mailbox, health: str, *, detail: str, at: datetime) -> 
 
 def _read_folder(mailbox: Mailbox, now: datetime) -> int:
     new = 0
+    stays: OSError | None = None
     for mail in folder.arrived(mailbox, now=now):
         _inbound, created = store(mailbox, source_id=mail.source_id, raw=mail.raw, received_at=mail.received_at, at=now)
-        folder.set_aside(mail)
         new += created
+        try:
+            folder.set_aside(mail)
+        except OSError as error:  # it is stored, and known when it is found again
+            stays = error
+    if stays:
+        raise stays
     return new
 
 

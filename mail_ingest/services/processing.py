@@ -112,21 +112,22 @@ def file_message(inbound_id: int, *, at: datetime) -> InboundMessage:
     with transaction.atomic():
         inbound = (
             InboundMessage.objects.select_for_update(of=("self",))
-            .select_related("mailbox__team", "email__thread__case")
+            .select_related("mailbox__team", "email")
             .get(pk=inbound_id)
         )
         email = inbound.email
         if inbound.state != InboundMessage.State.ANALYSED or email is None:
             return inbound
         actor = Actor.mail(inbound.pk)
-        case = _living_case(email.thread)
+        # Two first mails of one conversation may be filed at once: the second waits here, and finds the case.
+        thread = EmailThread.objects.select_for_update(no_key=True).get(pk=email.thread_id)
+        case = _living_case(thread)
         is_first = case is None
         if case is None:
             case = _open_case(inbound, email, actor=actor, at=at)
         else:
-            case = Case.objects.select_for_update().get(pk=case.pk)
+            case = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
             touch(case, at=inbound.received_at)
-        thread = email.thread
         thread.case = case
         thread.updated_at = max(thread.updated_at, inbound.received_at)
         thread.save(update_fields=["case", "updated_at"])

@@ -6,6 +6,7 @@ its bytes are stored; if it cannot be moved it is found again, and known.
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,11 +39,11 @@ def folder_of(mailbox: Mailbox) -> Path:
 def arrived(mailbox: Mailbox, *, now: datetime) -> Iterator[FolderMail]:
     """The mails that lie in the folder, oldest file first. A file that is still being written waits for the next look.
 
-    Raises OSError when the folder or a file cannot be read; what was yielded before is unharmed.
+    Raises OSError when the folder cannot be read, and at the end when a file cannot: one keeps none of the others waiting.
     """
     folder = folder_of(mailbox)
     folder.mkdir(parents=True, exist_ok=True)
-    ready = []
+    ready, wrong = [], []
     for path in folder.iterdir():
         if path.suffix.lower() != ".eml" or path.name.startswith(".") or path.is_symlink() or not path.is_file():
             continue
@@ -53,14 +54,21 @@ def arrived(mailbox: Mailbox, *, now: datetime) -> Iterator[FolderMail]:
         if 0 <= now.timestamp() - stat.st_mtime < SETTLED_SECONDS:
             continue
         if stat.st_size > MAX_FILE_BYTES:
-            raise OSError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024 // 1024} MB; take it out of the folder.")
+            size_mb = MAX_FILE_BYTES // 1024 // 1024
+            wrong.append(OSError(f"{path.name!r} is larger than {size_mb} MB; take it out of the folder."))
+            continue
         ready.append((stat.st_mtime, path.name, path))
     for _written, _name, path in sorted(ready):
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
             continue
+        except OSError as error:
+            wrong.append(error)
+            continue
         yield FolderMail(path, hashlib.sha256(raw).hexdigest(), raw, received_at(raw, now=now))
+    if wrong:
+        raise wrong[0]
 
 
 def set_aside(mail: FolderMail) -> None:
@@ -68,7 +76,12 @@ def set_aside(mail: FolderMail) -> None:
     done = mail.path.parent.parent / "done"
     done.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):  # another worker was quicker
-        mail.path.replace(done / f"{mail.source_id[:16]}-{mail.path.name}"[-250:])
+        mail.path.replace(done / f"{mail.source_id[:16]}-{_short(mail.path.name)}")
+
+
+def _short(name: str) -> str:
+    """The end of a name, so that something can be put before it: file systems count 255 bytes, not characters."""
+    return os.fsdecode(os.fsencode(name)[-200:])
 
 
 def received_at(raw: bytes, *, now: datetime) -> datetime:

@@ -1,13 +1,13 @@
-"""Fixtures for tests through HTTP."""
+"""The API is tested through HTTP, and not traced: every line that decides has a test of its own, below HTTP."""
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
 
-@pytest.fixture(autouse=True)
-def _as_after_an_installation(settings: Any) -> None:
-    """Pages find their static files without a `collectstatic` before the tests, and passwords cost no time."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.no_cover)

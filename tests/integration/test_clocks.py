@@ -1,12 +1,14 @@
 """Clocks on cases. Times are counted by hand: the calendar is Monday to Friday, 9 to 17, UTC; NOON is a Wednesday."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection, transaction
 
 from accounts.actors import Actor
 from cases.models import Case, TimelineEvent
-from cases.services import change_status, delete_case, update_case
+from cases.services import change_status, delete_case, locked, update_case
 from sla import services
 from sla.models import SLAClock, SLAPolicy
 from tests.factories import NOON, SYSTEM, PolicyFactory, later, make_case
@@ -186,6 +188,27 @@ class TestSweep:
         services.note_first_response(case, at=at(4, 14), actor=Actor.system("test"))
         assert clock(case, "first_response").state == "missed"
         assert told(case).count("sla_breached") == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one writer in at a time")
+@pytest.mark.django_db(transaction=True)
+class TestASweepBesideAMove:
+    def test_leaves_the_case_to_the_next_sweep(self) -> None:
+        """Waiting for each other, the move for the clock and the sweep for the case, would end one of the two."""
+        case = make_case(priority="critical")
+        seen: list[int] = []
+
+        def sweep() -> None:
+            seen.append(services.sweep_clocks(now=at(5, 12)))
+            connection.close()
+
+        with transaction.atomic():
+            locked(case.pk)
+            beside = threading.Thread(target=sweep)
+            beside.start()
+            beside.join(timeout=10)
+            assert seen == [0]
+        assert services.sweep_clocks(now=at(5, 12)) == 2
 
 
 class TestExplain:

@@ -1,13 +1,16 @@
 """The whole journey of a mail: from the folder to a worked case, an acknowledgment and a notification."""
 
+import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Team
@@ -182,6 +185,23 @@ class TestADroppedMail:
         assert path.exists()
         assert "mail.eml" in house.health_detail
 
+    def test_keeps_none_of_the_others_waiting(
+        self, house: Mailbox, state_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mail_ingest.sources.folder.MAX_FILE_BYTES", 1_000)
+        inbox = state_folder / "mail" / "inbox"
+        drop(inbox, b"From: t@home.example\n\n" + b"x" * 1_000, "large.eml", age_seconds=90)
+        small = drop(inbox, mail(), "small.eml")
+        poll(house, now=timezone.now())
+        house.refresh_from_db()
+        assert (house.health, small.exists(), InboundMessage.objects.count()) == ("failing", False, 1)
+
+    def test_may_have_as_long_a_name_as_the_file_system_allows(self, house: Mailbox, state_folder: Path) -> None:
+        path = drop(state_folder / "mail" / "inbox", mail(), "\u6f22" * 83 + ".eml")  # 253 of 255 bytes
+        assert poll(house, now=timezone.now()) == 1
+        house.refresh_from_db()
+        assert (house.health, path.exists()) == ("good", False)
+
 
 class TestAConversation:
     def test_joins_by_in_reply_to_and_goes_on_when_it_waited(self, receive: Callable[..., InboundMessage]) -> None:
@@ -341,6 +361,56 @@ class TestWhatCannotBeRead:
         inbound.refresh_from_db()
         assert inbound.state == "quarantined"
         assert "ValueError: odd" in inbound.reason
+
+    def test_is_put_aside_when_every_worker_that_reads_it_is_killed(
+        self, house: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def kill(*_args: Any, **_kwargs: Any) -> None:
+            raise Killed
+
+        monkeypatch.setattr(processing, "read_raw", kill)
+        inbound, _created = store(house, source_id="x", raw=mail(), received_at=NOON, at=NOON)
+        for attempt in range(intake.MAX_CLAIMS):
+            with pytest.raises(Killed):
+                pipeline.process_message(inbound.pk, now=later(hours=attempt))
+        assert pipeline.process_message(inbound.pk, now=later(days=1)) is None
+        inbound.refresh_from_db()
+        assert inbound.state == "quarantined"
+        assert TimelineEvent.objects.filter(kind="mail_quarantined").count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one writer in at a time")
+@pytest.mark.django_db(transaction=True)
+class TestTwoMailsAtOnce:
+    def test_of_one_new_conversation_are_one_case(self, house: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        raws = [mail(), mail("And one more thing", answers="first@home.example", message_id="second@home.example")]
+        both = [
+            store(house, source_id=str(number), raw=raw, received_at=NOON, at=NOON)[0]
+            for number, raw in enumerate(raws)
+        ]
+        with monkeypatch.context() as patched:
+            patched.setattr(processing, "file_message", lambda *_args, **_kwargs: None)
+            for inbound in both:
+                pipeline.process_message(inbound.pk, now=NOON)
+        meet, open_case = threading.Barrier(2), processing._open_case
+
+        def open_slowly(*args: Any, **kwargs: Any) -> Case:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meet.wait(timeout=1)  # the other one comes here only if nothing keeps it out
+            return open_case(*args, **kwargs)
+
+        def file(inbound: InboundMessage) -> None:
+            processing.file_message(inbound.pk, at=NOON)
+            connection.close()
+
+        monkeypatch.setattr(processing, "_open_case", open_slowly)
+        workers = [threading.Thread(target=file, args=[inbound]) for inbound in both]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert Case.objects.count() == 1
+        assert InboundMessage.objects.filter(state="filed").count() == len(both)
 
 
 class Killed(BaseException):

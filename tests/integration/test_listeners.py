@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cases import listeners
+from cases import listeners, tasks
 from cases.listeners import Listener, drain
 from cases.models import ListenerCursor, ListenerFailure, Tag, TimelineEvent
 from cases.services import add_note
@@ -124,3 +124,31 @@ class TestRetrySetAside:
         listeners.retry_set_aside(failure.pk, at=later(hours=3), actor=SYSTEM)
         assert heard == ["one"]
         assert TimelineEvent.objects.filter(kind="event_settled").count() == 1
+
+
+class TestNudge:
+    def test_waits_for_an_absent_redis_once_and_not_for_every_event(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+
+        def away(*_args: object, **_kwargs: object) -> None:
+            asked.append("publish")
+            raise ConnectionError("refused")
+
+        monkeypatch.setattr(tasks, "absence", tasks.Absence())
+        monkeypatch.setattr(tasks.drain_events, "apply_async", away)
+        for _event in range(5):
+            tasks.ask(tasks.drain_events)
+        assert asked == ["publish"]
+        monkeypatch.setattr(tasks, "absence", tasks.Absence())  # some seconds later
+        tasks.ask(tasks.drain_events)
+        assert asked == ["publish"] * 2
+
+    def test_never_fails_the_change_that_it_tells_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_args: object, **_kwargs: object) -> None:
+            raise ConnectionError("refused")
+
+        monkeypatch.setattr(tasks, "absence", tasks.Absence())
+        monkeypatch.setattr("cases.tasks.cache.add", away)
+        monkeypatch.setattr(tasks.drain_events, "apply_async", away)
+        tasks.nudge()
+        assert tasks.absence.holds

@@ -1,6 +1,7 @@
 """The way out: each mail at most once, and none that would loop."""
 
 import smtplib
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,70 @@ class TestSending:
         mail.refresh_from_db()
         assert (mail.state, mail.attempts) == ("failed", 6)
         assert TimelineEvent.objects.filter(kind="outbound_failed").count() == 1
+
+    def test_leaves_a_server_that_is_down_alone_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[int] = []
+
+        class Down:
+            repeatable = False
+
+            def deliver(self, mail: OutboundMessage) -> None:
+                calls.append(mail.pk)
+                raise TimeoutError("timed out")
+
+        monkeypatch.setattr(delivery, "configured", Down)
+        for number in range(8):
+            queue(number)
+        assert sender.send_due(now=NOON) == 0
+        assert len(calls) == sender.MOST_FAILURES
+
+    @pytest.mark.parametrize("recipient", ["t@a..\u00e4.example", "t@" + "\u00e4" * 70 + ".example"])
+    def test_is_not_held_up_by_an_address_that_none_can_be_sent_to(self, sent_folder: Path, recipient: str) -> None:
+        bad, good = queue(1, recipient=recipient), queue(2)
+        assert sender.send_due(now=NOON) == 1
+        for mail in (bad, good):
+            mail.refresh_from_db()
+        assert (bad.state, good.state) == ("waiting", "sent")
+        assert bad.reason
+
+    def test_names_the_mailbox_also_when_its_name_has_quotes(self, mailbox: Mailbox, sent_folder: Path) -> None:
+        mailbox.name = 'The "House"'
+        mailbox.save()
+        queue()
+        assert sender.send_due(now=NOON) == 1
+        (path,) = sent_folder.iterdir()
+        sent = message_from_bytes(path.read_bytes(), policy=policy.default)
+        assert [(one.display_name, one.addr_spec) for one in sent["From"].addresses] == [
+            ('The "House"', "support@house.example")
+        ]
+
+    @pytest.mark.parametrize(
+        ("failure", "state"),
+        [
+            (smtplib.SMTPDataError(451, b"try again later"), "waiting"),
+            (smtplib.SMTPServerDisconnected("Connection unexpectedly closed"), "maybe_sent"),
+            (TimeoutError("timed out"), "maybe_sent"),
+        ],
+    )
+    def test_never_repeats_what_the_server_may_have_taken(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, failure: OSError, state: str
+    ) -> None:
+        class Server:
+            def open(self) -> None: ...
+
+            def close(self) -> None:
+                raise smtplib.SMTPServerDisconnected("gone")
+
+            def send_messages(self, _mails: list[Any]) -> int:
+                raise failure
+
+        settings.EMAIL_FILE_PATH = ""
+        monkeypatch.setattr(delivery, "get_connection", Server)
+        mail = queue()
+        sender.send_due(now=NOON)
+        settle_stuck(now=later(minutes=5), repeatable=False)
+        mail.refresh_from_db()
+        assert mail.state == state
 
     def test_says_that_a_mail_may_have_been_sent_when_the_sender_died(self) -> None:
         mail = queue()

@@ -100,6 +100,13 @@ class TestParse:
     def test_reads_dates_and_leaves_out_what_is_none(self, date: bytes, expected: datetime | None) -> None:
         assert mail(head=b"Date: " + date + b"\r\n").sent_at == expected
 
+    @pytest.mark.parametrize("letter", ["\u6f22", "\U00020000"])
+    def test_cuts_message_ids_to_what_an_index_can_hold(self, letter: str) -> None:
+        raw = f"From: t@home.example\r\nMessage-ID: <{letter * 1_500}@home.example>\r\n\r\nhi".encode()
+        parsed = parse(raw)
+        assert parsed.message_id.startswith(letter * 400)
+        assert len(parsed.message_id.encode()) <= 2_704 - 100  # PostgreSQL's largest row of an index, and its header
+
     @pytest.mark.parametrize(
         ("value", "ids"),
         [

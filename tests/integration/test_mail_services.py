@@ -1,0 +1,93 @@
+"""What the services of mail promise beside the usual journey."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+import pytest
+
+from cases.models import Case, TimelineEvent
+from mail_ingest import pipeline
+from mail_ingest.ai import offline
+from mail_ingest.models import InboundMessage, Mailbox, OutboundMessage, TriageResult
+from mail_ingest.services import claim_next, loop_guard, mark_sent, processing, queue_automatic, store
+from mail_ingest.services.processing import mailboxes_to_read
+from tests.factories import NOON, SYSTEM, MailboxFactory, later
+from tests.mails import mail
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def mailbox() -> Mailbox:
+    return MailboxFactory.create(name="Support", address="support@house.example")
+
+
+def take_in(mailbox: Mailbox, raw: bytes, *, age: timedelta = timedelta()) -> InboundMessage:
+    source_id = hashlib.sha256(raw).hexdigest()
+    inbound, _is_new = store(mailbox, source_id=source_id, raw=raw, received_at=NOON - age, at=NOON)
+    pipeline.process_message(inbound.pk, now=NOON)
+    inbound.refresh_from_db()
+    return inbound
+
+
+class TestHeldBack:
+    def test_answers_no_old_mail(self, mailbox: Mailbox) -> None:
+        inbound = take_in(mailbox, mail(), age=timedelta(days=3))
+        reason = loop_guard.held_back(
+            case=inbound.case, recipient="tina@home.example", subject="Received", to_staff=False, now=NOON
+        )
+        assert "old mail is not answered" in reason
+
+    def test_lets_the_answer_to_fresh_mail_go(self, mailbox: Mailbox) -> None:
+        inbound = take_in(mailbox, mail())
+        assert not loop_guard.held_back(
+            case=inbound.case, recipient="tina@home.example", subject="Received", to_staff=False, now=NOON
+        )
+
+
+class TestMarkSent:
+    @pytest.mark.parametrize(("is_automatic", "seen_at"), [(False, later(hours=1)), (True, NOON)])
+    def test_counts_a_persons_mail_as_life_in_the_case_and_a_machines_not(
+        self, mailbox: Mailbox, is_automatic: bool, seen_at: datetime
+    ) -> None:
+        case = take_in(mailbox, mail()).case
+        assert case is not None
+        event = TimelineEvent.objects.get(kind="case_created")
+        queued = queue_automatic(
+            case=case, event=event, recipient="t@home.example", purpose="reply", subject="Re", body="Hello", at=NOON,
+            actor=SYSTEM,
+        )  # fmt: skip
+        OutboundMessage.objects.filter(pk=queued.pk).update(is_automatic=is_automatic)
+        assert claim_next(now=NOON) == queued
+        mark_sent(queued.pk, at=later(hours=1))
+        assert Case.objects.get().last_activity_at == seen_at
+
+
+class TestKeepTriage:
+    def test_changes_nothing_about_a_mail_that_has_gone_on(self, mailbox: Mailbox) -> None:
+        inbound = take_in(mailbox, mail())
+        events = TimelineEvent.objects.count()
+        kept = processing.keep_triage(
+            inbound.pk,
+            offline.read(subject="x", text="x", categories=set()),
+            source="offline",
+            version="another",
+            latency_ms=1,
+            at=NOON,
+        )
+        assert kept.state == "filed"
+        assert TriageResult.objects.count() == 1
+        assert TimelineEvent.objects.count() == events
+
+
+class TestACaseWithoutASubject:
+    def test_is_called_by_its_first_line(self, mailbox: Mailbox) -> None:
+        inbound = take_in(mailbox, mail("\n\n  The lift is stuck. \nPlease come.", subject=""))
+        assert inbound.case is not None
+        assert inbound.case.title == "The lift is stuck."
+
+
+class TestMailboxesToRead:
+    def test_are_those_that_are_switched_on(self, mailbox: Mailbox) -> None:
+        MailboxFactory.create(is_active=False)
+        assert mailboxes_to_read() == [mailbox]
