@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from accounts.actors import Actor
 from cases import timeline
@@ -132,6 +132,8 @@ def _handled(listener: Listener, event: TimelineEvent, now: datetime) -> bool:
     try:
         with transaction.atomic():
             listener.handle(event, now)
+    except OperationalError:
+        raise  # the database failed, which is no fault of the event's: the next drain comes back to it
     except Exception as error:
         failure, _created = ListenerFailure.objects.get_or_create(
             listener=listener.name, event=event, defaults={"error": "", "failed_at": now}

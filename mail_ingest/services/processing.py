@@ -241,8 +241,9 @@ def _store_message(
 
 def _living_case(thread: EmailThread) -> Case | None:
     """The case that a new message of this conversation belongs to: the one it was merged into, none if it is deleted."""
-    case = thread.case
-    while case and case.merged_into_id:
+    case, seen = thread.case, set()
+    while case and case.merged_into_id and case.pk not in seen:
+        seen.add(case.pk)
         case = Case.objects.get(pk=case.merged_into_id)
     return case if case and case.deleted_at is None else None
 

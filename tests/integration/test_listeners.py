@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 
 from cases import listeners, tasks
 from cases.listeners import Listener, drain
@@ -95,6 +96,20 @@ class TestDrain:
         assert heard == ["fine"]
         assert (failure.attempts, failure.set_aside_at is not None) == (listeners.MAX_ATTEMPTS, True)
         assert failure.error == "RuntimeError: broken"
+
+    def test_blames_no_event_for_a_database_that_failed(self, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+        add_note(make_case().pk, "one", at=NOON, actor=SYSTEM)
+
+        def fail(*_args: object) -> None:
+            raise OperationalError("the database is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(heard, "append", fail)
+            with pytest.raises(OperationalError):
+                drain(now=NOON)
+        assert not ListenerFailure.objects.exists()
+        drain(now=NOON)
+        assert heard == ["one"]
 
     def test_counts_how_far_the_slowest_is_behind(self, heard: Heard) -> None:
         case = make_case()
