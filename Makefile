@@ -28,7 +28,9 @@ run: $(RUN) ## start everything on this machine (PORT=8000 BIND=127.0.0.1 HANDYC
 	@exec $(PY) manage.py run --stop-with-parent
 
 test: $(DEV) ## run the tests on the embedded profile: SQLite, no server needed
-	@$(CLEAN_ENV) $(PYTEST) -m "not services" --cov --cov-report= --cov-fail-under=0
+	@$(CLEAN_ENV) $(PYTEST) -m "not services" tests/unit tests/integration --cov --cov-report= --cov-fail-under=0
+	@echo 'The API, through HTTP (not traced: every line that decides has a test of its own above):'
+	@$(CLEAN_ENV) $(PYTEST) -m "not services" tests/api
 	@echo 'Lines of services and pure cores that no test reaches (there must be none):'
 	@$(PY) -m coverage report
 

@@ -25,6 +25,14 @@ def state_folder(tmp_path: Path, settings: Settings) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def as_after_an_installation(settings: Settings) -> None:
+    """Pages find their static files without a `collectstatic` before the tests, and passwords cost no time."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """The folder of real mails beside the checkout. Tests that need it are skipped where it is absent."""

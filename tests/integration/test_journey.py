@@ -175,6 +175,25 @@ class TestADroppedMail:
         assert (house.health, house.health_detail) == ("good", "")
         assert TimelineEvent.objects.filter(kind="mailbox_checked").count() == 2
 
+    def test_is_stored_also_when_its_file_cannot_be_moved(
+        self, house: Mailbox, state_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inbox = state_folder / "mail" / "inbox"
+        drop(inbox, mail(), "one.eml")
+        drop(inbox, mail(message_id="second@home.example"), "two.eml")
+
+        def refuse(_mail: object) -> None:
+            raise PermissionError("The folder is read-only.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("mail_ingest.sources.folder.set_aside", refuse)
+            poll(house, now=timezone.now())
+        assert InboundMessage.objects.count() == 2
+        house.refresh_from_db()
+        assert (house.health, house.health_detail) == ("failing", "The folder is read-only.")
+        assert poll(house, now=timezone.now()) == 0
+        assert (InboundMessage.objects.count(), list(inbox.iterdir())) == (2, [])
+
     def test_stays_where_it_is_when_it_is_too_large(
         self, house: Mailbox, state_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

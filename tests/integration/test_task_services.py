@@ -61,7 +61,9 @@ class TestUpdateTask:
 
 
 class TestChangeTaskStatus:
-    @pytest.mark.parametrize(("old", "new"), [(old, new) for old, moves in TRANSITIONS.items() for new in moves])
+    @pytest.mark.parametrize(
+        ("old", "new"), [(old, new) for old, moves in TRANSITIONS.items() for new in sorted(moves)]
+    )
     def test_makes_every_move_of_the_lifecycle(self, old: str, new: str) -> None:
         task = make_task()
         if old != "new":

@@ -184,7 +184,7 @@ class TestRead:
         ):
             started = time.perf_counter()
             read(text, subject=text)
-            assert time.perf_counter() - started < 5  # each takes a quarter of a second on an idle machine
+            assert time.perf_counter() - started < 30  # a bound on a hang; each takes a quarter of a second
 
     def test_keeps_a_floor_on_real_tickets(self) -> None:
         """An incident or a problem is a fault, a request or a change is not. Measured: 0.89; the languages there are
