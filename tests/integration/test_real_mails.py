@@ -16,7 +16,7 @@ from mail_ingest.models import EmailMessage, InboundMessage, InboundRaw, Outboun
 from mail_ingest.services import store
 from tests.factories import NOON, MailboxFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]  # tracing would double what 330 mails take
 
 FOLDERS = ("zammad/mail", "imap_tools", "sisimai", "notmuch", "freescout", "django-helpdesk")
 NOT_MAIL = {".yml", ".yaml", ".json", ".md", ".txt", ".py", ".html"}

@@ -21,7 +21,7 @@ from sla.models import SLAPolicy
 from tests.factories import NOON, SYSTEM, UserFactory, later
 from workflows.models import WorkflowRule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]  # tracing would double what five weeks take
 
 NOW = datetime(2026, 3, 4, 15, 30, tzinfo=UTC)  # a Wednesday
 

@@ -19,6 +19,8 @@ import pytest
 from handyconnect.demo import attachments, mails, story
 from handyconnect.demo.times import OFFICE, office_time_after, sent_at
 
+pytestmark = pytest.mark.no_cover  # slow when traced, and nothing here is what a line is covered by
+
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 19, 15, 0, tzinfo=UTC)
 RESERVED = re.compile(r"^(?:(?:[a-z0-9-]+\.)*example|(?:[a-z0-9-]+\.)*example\.(?:com|org|net))$")

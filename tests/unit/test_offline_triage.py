@@ -14,6 +14,8 @@ from mail_ingest.ai import facts, language, lexicon, offline
 from mail_ingest.ai.schema import LABELS, SUMMARY_MAX_CHARS, SuggestedTask, Triage, clip
 from mail_ingest.ai.text import Sentence, fold, own_lines, sentences_of
 
+pytestmark = pytest.mark.no_cover  # slow when traced, and nothing here is what a line is covered by
+
 ROOT = Path(__file__).parents[2]
 TICKETS = ROOT.parent / "shared/corpora/triage/tickets_labelled.jsonl"
 CATEGORIES = [

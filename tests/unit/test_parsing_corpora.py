@@ -19,6 +19,8 @@ from mail_ingest.parsing import ParsedMail, Unreadable, html, parse, quote_heade
 from mail_ingest.parsing.structure import Part
 from tests.unit.test_parsing_html import assert_is_harmless
 
+pytestmark = pytest.mark.no_cover  # slow when traced, and nothing here is what a line is covered by
+
 FOLDERS = ("zammad/mail", "imap_tools/messages", "sisimai/maildir", "notmuch/corpora", "freescout", "django-helpdesk")
 
 
