@@ -12,6 +12,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
+from mail_ingest.models import Mailbox
+from mail_ingest.sources.folder import folder_of
 
 
 class Command(BaseCommand):
@@ -28,6 +30,8 @@ class Command(BaseCommand):
         if demo:
             # Not through this command's stdout, which would end each step of the progress with a new line.
             call_command("load_demo", if_first=True)
+        for mailbox in Mailbox.objects.filter(kind=Mailbox.Kind.FOLDER, is_active=True):
+            folder_of(mailbox).mkdir(parents=True, exist_ok=True)  # so that mail can be dropped as soon as it runs
         if not User.objects.exists():
             self._step("people", "nobody can sign in yet; make the first administrator, in another terminal:")
             self._step("", f"HANDYCONNECT_VAR={settings.VAR} {sys.executable} manage.py createsuperuser")
