@@ -391,6 +391,7 @@ class TestFiles:
         assert agent_client.get(f"/api/messages/{inbound.pk}/attachments/1").status_code == 404
 
 
+@pytest.mark.services  # needs no server, but is long: the pipeline reads the same mails in tests/integration
 class TestRealMails:
     def test_are_shown_whole_and_downloaded_as_they_came(
         self, agent_client: APIClient, mailbox: Mailbox, corpora: Path

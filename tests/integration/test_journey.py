@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from cases.listeners import drain
-from cases.models import Case, TimelineEvent
+from cases.models import Case, Category, TimelineEvent
 from cases.services import change_status, delete_case
 from handyconnect import provision
 from handyconnect.provision import load_defaults
@@ -33,13 +33,13 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    """A house with its defaults (the words in English only), a team, an agent, and a folder mailbox."""
+    """A house with its defaults (one category, the words in English), a team, an agent, and a folder mailbox."""
     settings.EMBEDDED = True
     read = provision._read
 
     def read_less(name: str) -> Any:
         if name == "categories":
-            return []
+            return [{"slug": "water_damage", "name": "Water damage and leaks"}]
         return [words for words in read(name) if words["language"] == "en"] if name == "templates" else read(name)
 
     monkeypatch.setattr(provision, "_read", read_less)
@@ -98,6 +98,7 @@ class TestADroppedMail:
         case = Case.objects.get()
         assert (case.title, case.customer.email, case.status) == ("Burst pipe", "tina@home.example", "new")
         assert case.priority in {"urgent", "critical"}
+        assert case.category == Category.objects.get(slug="water_damage")
         assert case.assigned_team == house.team
         assert case.assigned_to is not None, "the default rule assigns new high cases"
         assert case.tasks.exists()

@@ -70,6 +70,7 @@ class TestLoadDefaults:
 
 
 class TestTheDemo:
+    @pytest.mark.services  # needs no server, but half a minute: with the long tests
     def test_is_alive_and_was_answered_by_nobody(self, state_folder: Path) -> None:
         load_defaults(at=NOW)
         said: list[tuple[int, int]] = []
