@@ -11,6 +11,7 @@ import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
 
 from handyconnect import backoffice
+from handyconnect.encryption import new_key
 from handyconnect.env import BASE_DIR, env, generated_secret, required_secret, state_dir
 from handyconnect.logging import LEVELS, logging_config
 
@@ -23,6 +24,15 @@ VAR: Path = state_dir()
 EMBEDDED: bool = not env.str("DATABASE_URL", default="")
 DEBUG: bool = env.bool("DEBUG", default=False)
 SECRET_KEY: str = generated_secret("SECRET_KEY", folder=VAR) if EMBEDDED or DEBUG else required_secret("SECRET_KEY")
+FIELD_ENCRYPTION_KEYS: list[str] = [
+    key.strip()
+    for key in (
+        generated_secret("FIELD_ENCRYPTION_KEYS", folder=VAR, make=new_key)
+        if EMBEDDED or DEBUG
+        else required_secret("FIELD_ENCRYPTION_KEYS")
+    ).split(",")
+    if key.strip()
+]
 BASE_URL: str = env.str("BASE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='') or 8000}").rstrip("/")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[BASE_URL])
@@ -155,6 +165,15 @@ EMAIL_USE_TLS: bool = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL: bool = EMAIL_CONFIG.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
 MAX_ATTACHMENT_BYTES: int = env.int("MAX_ATTACHMENT_BYTES", default=25 * 1024 * 1024)
+
+# --- Microsoft 365: each mailbox may have its own tenant, application and secret; these stand in for what it leaves empty
+MICROSOFT_TENANT_ID: str = env.str("MICROSOFT_TENANT_ID", default="")
+MICROSOFT_CLIENT_ID: str = env.str("MICROSOFT_CLIENT_ID", default="")
+MICROSOFT_CLIENT_SECRET: str = env.str("MICROSOFT_CLIENT_SECRET", default="")
+MICROSOFT_GRAPH_URL: str = env.str("MICROSOFT_GRAPH_URL", default="https://graph.microsoft.com/v1.0").rstrip("/")
+MICROSOFT_AUTHORITY_URL: str = env.str("MICROSOFT_AUTHORITY_URL", default="https://login.microsoftonline.com").rstrip(
+    "/"
+)
 
 # --- People -----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
