@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from cases.constraints import one_of
 from cases.models import Case
 from mail_ingest.models.mailbox import Mailbox
+from mail_ingest.models.source import FolderRole
 from mail_ingest.models.thread import EmailMessage
 from mail_ingest.querysets import InboundQuerySet
 
@@ -22,6 +23,16 @@ class InboundOrigin(models.TextChoices):
     LIVE = "live", _("Live")
     BACKFILL = "backfill", _("Backfill")
     IMPORT = "import", _("Import")
+    RESYNC = "resync", _("Resync")
+
+
+class PutAway(models.TextChoices):
+    """What is still to be done in the mailbox itself. Always the last thing: a mail is stored and filed before it moves."""
+
+    NOTHING = "nothing", _("Nothing to do")
+    DUE = "due", _("To be moved or marked")
+    DONE = "done", _("Moved or marked")
+    GIVEN_UP = "given_up", _("Could not be moved or marked")
 
 
 class InboundMessage(models.Model):
@@ -33,13 +44,22 @@ class InboundMessage(models.Model):
 
     State = InboundState
     Origin = InboundOrigin
+    PutAway = PutAway
     PENDING = (InboundState.RECEIVED, InboundState.THREADED, InboundState.ANALYSED)
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.PROTECT, related_name="inbound", verbose_name=_("mailbox"))
     source_id = models.CharField(
         _("source id"), max_length=500, help_text=_("What the source calls it; for a folder the hash of the bytes.")
     )
+    role = models.CharField(_("found in"), max_length=20, choices=FolderRole, default=FolderRole.INBOX)
     message_id = models.CharField(_("Message-ID"), max_length=998, blank=True)
+    content_key = models.CharField(
+        _("content key"),
+        max_length=64,
+        help_text=_(
+            "Message-ID and content as one hash: how a mail is known again when the source calls it otherwise."
+        ),
+    )
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     size_bytes = models.PositiveIntegerField(_("size (bytes)"))
     origin = models.CharField(_("origin"), max_length=20, choices=InboundOrigin, default=InboundOrigin.LIVE)
@@ -55,6 +75,9 @@ class InboundMessage(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    put_away = models.CharField(_("in the mailbox"), max_length=20, choices=PutAway, default=PutAway.NOTHING)
+    put_away_tries = models.PositiveSmallIntegerField(_("tries to move or mark"), default=0)
+    put_away_next_at = models.DateTimeField(_("next try to move or mark"), null=True, blank=True)
     email = models.OneToOneField(
         EmailMessage, on_delete=models.PROTECT, null=True, blank=True, related_name="inbound", verbose_name=_("message")
     )
@@ -69,6 +92,9 @@ class InboundMessage(models.Model):
         verbose_name_plural = _("intake ledger")
         constraints = [
             models.UniqueConstraint(name="inbound_once", fields=["mailbox", "source_id"]),
+            models.UniqueConstraint(name="inbound_content_once", fields=["mailbox", "role", "content_key"]),
+            one_of("role", FolderRole, name="inbound_role_known"),
+            one_of("put_away", PutAway, name="inbound_put_away_known"),
             one_of("state", InboundState, name="inbound_state_known"),
             one_of("origin", InboundOrigin, name="inbound_origin_known"),
             models.CheckConstraint(
@@ -85,12 +111,29 @@ class InboundMessage(models.Model):
                 fields=["stored_at"],
                 condition=Q(state__in=["received", "threaded", "analysed"]),
             ),
+            models.Index(  # what is still to be moved or marked in its mailbox
+                name="inbound_put_away", fields=["put_away_next_at"], condition=Q(put_away="due")
+            ),
             models.Index(name="inbound_newest", fields=["-received_at", "-id"]),  # the ledger's default list, by cursor
             models.Index(name="inbound_message_id", fields=["message_id"]),  # has this mail come before, by another way
         ]
 
     def __str__(self) -> str:
         return self.message_id or self.source_id
+
+
+class SourceAlias(models.Model):
+    """Another id under which the source shows a mail that is in the ledger: after a resync, a move, a new UIDVALIDITY."""
+
+    inbound = models.ForeignKey(InboundMessage, on_delete=models.CASCADE, related_name="aliases")
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.PROTECT, related_name="+")
+    source_id = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="source_alias_once", fields=["mailbox", "source_id"])]
+
+    def __str__(self) -> str:
+        return self.source_id
 
 
 class InboundRaw(models.Model):

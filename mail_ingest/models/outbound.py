@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -6,6 +7,7 @@ from cases.constraints import one_of
 from cases.models import Case, TimelineEvent
 from mail_ingest.models.mailbox import Mailbox
 from mail_ingest.models.thread import EmailMessage, EmailThread
+from mail_ingest.models.upload import Upload
 
 
 class OutboundState(models.TextChoices):
@@ -21,6 +23,7 @@ class OutboundState(models.TextChoices):
 class OutboundPurpose(models.TextChoices):
     ACKNOWLEDGMENT = "acknowledgment", _("Acknowledgment")
     REPLY = "reply", _("Reply")
+    CONTRACTOR = "contractor", _("Mail to a contractor")
     TEMPLATE = "template", _("Templated mail to the customer")
     NOTIFICATION = "notification", _("Notification of a colleague")
 
@@ -67,9 +70,27 @@ class OutboundMessage(models.Model):
     )
     purpose = models.CharField(_("purpose"), max_length=20, choices=OutboundPurpose)
     is_automatic = models.BooleanField(_("automatic"), default=True, help_text=_("Under the loop guard."))
-    recipient = models.CharField(_("to"), max_length=320)
+    recipient = models.CharField(_("to (first)"), max_length=320)
+    to = models.JSONField(_("to"), default=list, help_text=_("A list of {name, email}; empty: only the first."))
+    cc = models.JSONField(_("cc"), default=list)
+    bcc = models.JSONField(_("bcc"), default=list)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
+        help_text=_("The colleague who wrote it. Empty for automatic mail."),
+    )
     subject = models.CharField(_("subject"), max_length=998)
     body = models.TextField(_("text"))
+    html = models.TextField(_("HTML"), blank=True)
+    quoted = models.TextField(_("quoted history"), blank=True)
+    uploads = models.ManyToManyField(Upload, blank=True, related_name="outbound", verbose_name=_("files"))
+    then_status = models.CharField(
+        _("then set the status"), max_length=20, blank=True, help_text=_("The case's status once this is sent.")
+    )
     message_id = models.CharField(_("Message-ID"), max_length=998, unique=True)
     in_reply_to = models.CharField(_("In-Reply-To"), max_length=998, blank=True)
     references = models.JSONField(_("References"), default=list)
@@ -80,6 +101,12 @@ class OutboundMessage(models.Model):
     created_at = models.DateTimeField(_("created"))
     sending_since = models.DateTimeField(_("being sent since"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    bounced_at = models.DateTimeField(_("came back"), null=True, blank=True)
+    bounces = models.JSONField(
+        _("came back because"),
+        default=list,
+        help_text=_("A list of {recipient, reason, status, detail, is_permanent}."),
+    )
 
     class Meta:
         verbose_name = _("outbound message")
@@ -109,6 +136,9 @@ class OutboundMessage(models.Model):
             ),
             models.Index(  # the loop guard's rate caps
                 name="outbound_rate", fields=["recipient", "-created_at"], condition=Q(is_automatic=True)
+            ),
+            models.Index(  # the storm breaker: all automatic mail of the last minutes
+                name="outbound_storm", fields=["-created_at"], condition=Q(is_automatic=True)
             ),
             models.Index(name="outbound_newest", fields=["-created_at", "-id"]),  # the default list, by cursor
         ]

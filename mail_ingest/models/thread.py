@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -70,6 +71,7 @@ class EmailMessage(models.Model):
     from_email = models.CharField(_("from (address)"), max_length=320, blank=True)
     to = models.JSONField(_("to"), default=list, help_text=_("A list of {name, email}."))
     cc = models.JSONField(_("cc"), default=list)
+    bcc = models.JSONField(_("bcc"), default=list, help_text=_("Only of mail that we sent."))
     reply_to = models.JSONField(_("Reply-To"), default=list)
     headers = models.JSONField(_("headers"), default=list, help_text=_("A list of [name, value], in order."))
     text = models.TextField(_("plain text"), blank=True)
@@ -77,6 +79,19 @@ class EmailMessage(models.Model):
     visible_text = models.TextField(_("the reply itself"), blank=True)
     quoted_text = models.TextField(_("quoted part and signature"), blank=True)
     threaded_by = models.CharField(_("joined because"), max_length=60, blank=True)
+    threaded_detail = models.CharField(_("joined by"), max_length=998, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
+        help_text=_("The colleague who wrote it here."),
+    )
+    calendar = models.JSONField(_("invitation"), null=True, blank=True)
+    protection = models.CharField(_("signed or encrypted"), max_length=40, blank=True)
+    report = models.JSONField(_("delivery report"), null=True, blank=True)
     sent_at = models.DateTimeField(_("date header"), null=True, blank=True)
     received_at = models.DateTimeField(_("received"))
     created_at = models.DateTimeField(_("stored"))

@@ -1,6 +1,6 @@
 """Intake: the raw bytes are stored before anything else happens, once for each mailbox and source id."""
 
-import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -8,7 +8,8 @@ from django.db import transaction
 from accounts.actors import Actor
 from cases import facts
 from handyconnect.refusals import Conflict, NotFound
-from mail_ingest.models import InboundMessage, InboundRaw, Mailbox
+from mail_ingest.identity import identify
+from mail_ingest.models import FolderRole, InboundMessage, InboundRaw, Mailbox, SourceAlias
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -30,34 +31,80 @@ def store(
     received_at: datetime,
     at: datetime,
     origin: str = InboundMessage.Origin.LIVE,
+    role: str = FolderRole.INBOX,
 ) -> tuple[InboundMessage, bool]:
-    """Keep a mail; the ledger's row, and whether it is new. The same source id again changes nothing.
+    """Keep a mail; the ledger's row, and whether it is new. The same mail again changes nothing.
 
-    Mail that is not live, or was already older than the mailbox answers, is marked as not to be answered.
+    It is the same when the source calls it the same, or when Message-ID and content are the same under another name,
+    which is then remembered: a resync, a new UIDVALIDITY and a copy in another folder double nothing. Other content
+    under a Message-ID that was used before is another mail. Mail that is not live, or was already older than the mailbox
+    answers, is marked as not to be answered.
     """
+    known = by_source_id(mailbox, source_id)
+    if known:
+        return known, False
     received_at = min(received_at, at)
     fresh = at - received_at <= timedelta(hours=mailbox.answer_within_hours)
+    identity = identify(raw)
     inbound, created = InboundMessage.objects.get_or_create(
         mailbox=mailbox,
-        source_id=source_id,
+        role=role,
+        content_key=identity.content_key,
         defaults={
-            "sha256": hashlib.sha256(raw).hexdigest(),
+            "source_id": source_id,
+            "message_id": identity.message_id,
+            "sha256": identity.sha256,
             "size_bytes": len(raw),
             "origin": origin,
-            "answerable": fresh and origin == InboundMessage.Origin.LIVE,
+            "answerable": fresh and origin == InboundMessage.Origin.LIVE and role == FolderRole.INBOX,
             "received_at": received_at,
             "stored_at": at,
+            "put_away": _put_away(mailbox, role=role, origin=origin),
         },
     )
-    if created:
-        InboundRaw.objects.create(inbound=inbound, content=raw)
-        facts.mail_stored.emit(
-            subject=inbound,
-            actor=Actor.system("intake"),
-            at=at,
-            data={"mailbox": mailbox.slug, "sha256": inbound.sha256, "size_bytes": len(raw), "origin": inbound.origin},
-        )
-    return inbound, created
+    if not created:
+        SourceAlias.objects.get_or_create(mailbox=mailbox, source_id=source_id, defaults={"inbound": inbound})
+        return inbound, False
+    InboundRaw.objects.create(inbound=inbound, content=raw)
+    facts.mail_stored.emit(
+        subject=inbound,
+        actor=Actor.system("intake"),
+        at=at,
+        data={
+            "mailbox": mailbox.slug,
+            "sha256": inbound.sha256,
+            "size_bytes": len(raw),
+            "origin": inbound.origin,
+            "role": inbound.role,
+        },
+    )
+    return inbound, True
+
+
+def by_source_id(mailbox: Mailbox, source_id: str) -> InboundMessage | None:
+    """The ledger's row of what the source calls so, now or formerly."""
+    return (
+        InboundMessage.objects.filter(mailbox=mailbox, source_id=source_id).first()
+        or InboundMessage.objects.filter(aliases__mailbox=mailbox, aliases__source_id=source_id).first()
+    )
+
+
+def known_source_ids(mailbox: Mailbox, source_ids: Collection[str]) -> set[str]:
+    """Which of these ids of a source are in the ledger: two queries, however many there are."""
+    rows = InboundMessage.objects.filter(mailbox=mailbox, source_id__in=source_ids).values_list("source_id", flat=True)
+    aliases = SourceAlias.objects.filter(mailbox=mailbox, source_id__in=source_ids).values_list("source_id", flat=True)
+    return {*rows, *aliases}
+
+
+def _put_away(mailbox: Mailbox, *, role: str, origin: str) -> str:
+    """Only what arrived in the inbox of another server is moved or marked there; nobody asked for it with imported mail."""
+    wanted = (
+        mailbox.is_remote
+        and mailbox.after_filing != Mailbox.AfterFiling.LEAVE
+        and role == FolderRole.INBOX
+        and origin != InboundMessage.Origin.IMPORT
+    )
+    return InboundMessage.PutAway.DUE if wanted else InboundMessage.PutAway.NOTHING
 
 
 def claim(inbound_id: int, *, now: datetime) -> InboundMessage | None:
