@@ -3,6 +3,8 @@
 They hold nothing that the log does not say, so writing them is no event of its own.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, date
 
 from django.db import transaction
@@ -15,14 +17,16 @@ from analytics.queries.flow import UTC_ZONE, counted_up_to, from_log
 from cases.models import TimelineEvent
 
 
-def count(event: TimelineEvent) -> None:
-    """Count one event on the UTC day on which it occurred. The caller's transaction sees to it that this happens once."""
-    metric = metric_of(event.kind, changes=event.changes, data=event.data)
-    if metric is None:
-        return
-    day = event.occurred_at.astimezone(UTC).date()
-    if not DailyCount.objects.filter(day=day, metric=metric).update(count=F("count") + 1):
-        DailyCount.objects.create(day=day, metric=metric, count=1)
+def count(events: Iterable[TimelineEvent]) -> None:
+    """Count each event on the UTC day on which it occurred. The caller's transaction sees to it that this happens once."""
+    figures = Counter(
+        (event.occurred_at.astimezone(UTC).date(), metric)
+        for event in events
+        if (metric := metric_of(event.kind, changes=event.changes, data=event.data))
+    )
+    for (day, metric), figure in sorted(figures.items()):
+        if not DailyCount.objects.filter(day=day, metric=metric).update(count=F("count") + figure):
+            DailyCount.objects.create(day=day, metric=metric, count=figure)
 
 
 @transaction.atomic

@@ -6,8 +6,8 @@ from cases.facts import FACTS
 from cases.tasks import nudge
 
 
-def wake_the_drain(**_kwargs: Any) -> None:
-    nudge()
+def wake_the_drain(**fact: Any) -> None:
+    nudge(**fact)
 
 
 def connect() -> None:

@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from cases import listeners
+from cases import listeners, timeline
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,15 @@ def ask(task: "Task[Any, Any]", *args: object) -> None:
         log.info("broker_away", task=task.name, reason=type(error).__name__)
 
 
-def nudge() -> None:
-    """Ask a worker to drain the log soon; many events in a short time ask once.
+def nudge(*, event_id: int, **_rest: Any) -> None:
+    """Ask a worker to drain the log soon; many events in a short time ask once. It receives any fact's signal.
 
     The drain takes the mark away before it reads, so whoever finds the mark knows that a drain which has not yet read
-    is still to come.
+    is still to come. Events of one transaction are committed together: the first of them asks for all.
     """
-    if absence.holds:
+    if absence.holds or timeline.own.is_asked_for(event_id):
         return
+    timeline.own.asked_for_all()
     try:
         is_first = cache.add(NUDGED, 1, timeout=NUDGE_HOLDS.total_seconds())
     except Exception as error:  # noqa: BLE001 - a cache of any kind may be down; a change that is saved stays saved

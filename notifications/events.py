@@ -3,6 +3,8 @@
 from cases.models import TimelineEvent
 from mail_ingest.models import EmailMessage, InboundMessage
 
+LONG_TEXTS = ("email__text", "email__html", "email__quoted_text", "email__headers", "email__references")
+
 
 def may_go_out(event: TimelineEvent) -> bool:
     """Whether a mail may follow from this event: to the customer, or to a colleague.
@@ -25,7 +27,8 @@ def inbound_of(event: TimelineEvent) -> InboundMessage | None:
     """The entry in the intake ledger of the mail that did this; None when no mail did."""
     if event.actor_kind != "mail":
         return None
-    return InboundMessage.objects.select_related("mailbox", "email__thread").filter(pk=event.actor_reference).first()
+    inbound = InboundMessage.objects.select_related("mailbox", "email__thread").defer(*LONG_TEXTS)
+    return inbound.filter(pk=event.actor_reference).first()
 
 
 def message_of(event: TimelineEvent) -> EmailMessage | None:

@@ -75,9 +75,9 @@ _HEARD: dict[str, Callable[[TimelineEvent, datetime], None]] = {
 KINDS = frozenset(_HEARD)
 
 
-def on_fact(**_kwargs: Any) -> None:
+def on_fact(**fact: Any) -> None:
     """Something happened that somebody may have to be told of: wake the drain."""
-    nudge()
+    nudge(**fact)
 
 
 def connect() -> None:

@@ -31,7 +31,7 @@ class NotificationGone(NotFound):
         super().__init__(_("You have no notification %(id)s.") % {"id": notification_id})
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def notify(
     *,
     event: TimelineEvent,
@@ -80,7 +80,7 @@ def notify(
     return told
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def acknowledge(event: TimelineEvent, *, at: datetime) -> OutboundMessage | None:
     """Tell the customer that their mail has arrived and which number it has; None where nobody is to be told.
 
@@ -140,11 +140,8 @@ def _did_it(recipient: User, event: TimelineEvent) -> bool:
 
 
 def _case_of(event: TimelineEvent) -> Case | None:
-    """The case as it stands now, with the people whom the words name; None when it was deleted."""
-    if event.case_id is None:
-        return None
-    with_people = Case.objects.existing().select_related("customer", "assigned_to", "assigned_team")
-    return with_people.filter(pk=event.case_id).first()
+    """The case as the listener has just read it; None when it was deleted."""
+    return event.case if event.case and event.case.deleted_at is None else None
 
 
 def _staff_mail(notification: Notification, *, at: datetime) -> OutboundMessage | None:

@@ -6,7 +6,7 @@ carries the event that caused it and is one deeper: that is how a chain of rules
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,7 @@ from workflows import actions
 from workflows.actions import Occasion, Receipt
 from workflows.catalogue import catalogue
 from workflows.conditions import InvalidConditions, Outcome, Tree, evaluate, parse
-from workflows.facts import Situation
+from workflows.facts import Situation, readable_cases
 from workflows.models import RuleRun, RunOutcome, Trigger, WorkflowRule
 
 log = structlog.get_logger(__name__)
@@ -43,15 +43,40 @@ def handle(event: TimelineEvent, now: datetime) -> None:
 
     Safe to repeat: a rule that has a run for this event is left alone.
     """
-    if event.case_id is None:
-        return
-    rules = list(WorkflowRule.objects.hearing(event.kind))
-    if not rules:
-        return
-    situation = Situation(case_id=event.case_id, kind=event.kind, occurred_at=event.occurred_at, event=event)
-    if situation.case is None:
-        return
-    earlier = dict(RuleRun.objects.filter(event=event).values_list("rule_id", "outcome"))
+    handle_all([event], now)
+
+
+def handle_all(events: Sequence[TimelineEvent], now: datetime) -> None:
+    """The same for many events in order. A case is read once, and again after a rule has acted on it."""
+    hearing: dict[str, list[WorkflowRule]] = {}
+    for rule in WorkflowRule.objects.hearing({event.kind for event in events}):
+        hearing.setdefault(rule.trigger, []).append(rule)
+    heard = [event for event in events if event.case_id and event.kind in hearing]
+    earlier: dict[int, dict[int, str]] = {}
+    for event_id, rule_id, outcome in RuleRun.objects.filter(event__in=heard).values_list(
+        "event_id", "rule_id", "outcome"
+    ):
+        earlier.setdefault(event_id, {})[rule_id] = outcome
+    not_matched: list[RuleRun] = []
+    cases: dict[UUID, Case | None] = dict(readable_cases().in_bulk({event.case_id for event in heard}))
+    for event in heard:
+        situation = Situation(
+            case_id=event.case_id, kind=event.kind, occurred_at=event.occurred_at, event=event, cases=cases
+        )
+        if situation.case is not None:
+            not_matched += _run_all(hearing[event.kind], event, situation, earlier.get(event.pk, {}), now=now)
+    RuleRun.objects.bulk_create(not_matched)
+
+
+def _run_all(
+    rules: Sequence[WorkflowRule],
+    event: TimelineEvent,
+    situation: Situation,
+    earlier: Mapping[int, str],
+    *,
+    now: datetime,
+) -> list[RuleRun]:
+    """Run the rules of one event; the runs of those that did not match, still to be stored."""
     not_matched: list[RuleRun] = []
     for rule in rules:
         outcome = earlier.get(rule.pk)
@@ -62,7 +87,7 @@ def handle(event: TimelineEvent, now: datetime) -> None:
                 not_matched.append(run)
         if rule.stop and outcome != RunOutcome.NOT_MATCHED:
             break
-    RuleRun.objects.bulk_create(not_matched)
+    return not_matched
 
 
 def run_on_silence(rule: WorkflowRule, case: Case, *, after_minutes: int, now: datetime) -> RuleRun | None:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -10,6 +11,6 @@ class RuleQuerySet(models.QuerySet["WorkflowRule"]):
     def on(self) -> Self:
         return self.filter(is_active=True)
 
-    def hearing(self, trigger: str) -> Self:
-        """The rules that this trigger fires, in the order in which they run."""
-        return self.on().filter(trigger=trigger).order_by("rank", "id")
+    def hearing(self, triggers: Collection[str]) -> Self:
+        """The rules that one of these triggers fires, in the order in which they run."""
+        return self.on().filter(trigger__in=triggers).order_by("rank", "id")

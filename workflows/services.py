@@ -80,7 +80,7 @@ def run_time_rules(*, now: datetime) -> int:
     kill, and to run twice at once: each case is its own transaction and its own lock.
     """
     count = 0
-    for rule in WorkflowRule.objects.hearing(Trigger.SILENCE):
+    for rule in WorkflowRule.objects.hearing([Trigger.SILENCE]):
         try:
             silence = Silence.read(rule.trigger_options)
         except ValidationError:

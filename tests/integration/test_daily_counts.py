@@ -126,7 +126,7 @@ class TestRecount:
         case = make_case(at=at(2))
         change_status(case.pk, "in_progress", at=at(3), actor=SYSTEM)
         for event in TimelineEvent.objects.filter(kind="case_status_changed"):
-            services.count(event)
+            services.count([event])
         assert days() == {}
 
 

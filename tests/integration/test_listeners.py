@@ -165,5 +165,5 @@ class TestNudge:
         monkeypatch.setattr(tasks, "absence", tasks.Absence())
         monkeypatch.setattr("cases.tasks.cache.add", away)
         monkeypatch.setattr(tasks.drain_events, "apply_async", away)
-        tasks.nudge()
+        tasks.nudge(event_id=1)
         assert tasks.absence.holds
