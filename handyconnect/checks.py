@@ -1,6 +1,7 @@
 """Bad settings are errors of `manage.py check`, each with an id, and say what to do."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name for it
 
+from handyconnect.encryption import is_key, new_key
 from handyconnect.logging import LEVELS
 
 
@@ -128,4 +130,57 @@ def limits() -> list[CheckMessage]:
     return found
 
 
-CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (log_level, base_url, cache, redis, hosts, limits)
+def encryption() -> list[CheckMessage]:
+    if settings.FIELD_ENCRYPTION_KEYS and all(map(is_key, settings.FIELD_ENCRYPTION_KEYS)):
+        return []
+    return [
+        Error(
+            "FIELD_ENCRYPTION_KEYS holds no key, or something that is none: the secrets of mailboxes could not be kept.",
+            hint=f"Give 32 random bytes in URL-safe base64, several by comma, the newest first. A fresh one: {new_key()}",
+            id="handyconnect.E010",
+        )
+    ]
+
+
+def microsoft() -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name} is “{url}”, which is no address that secrets may be sent to.",
+            hint="It starts with https://. Plain http is for a stand-in on this machine alone.",
+            id="handyconnect.E011",
+        )
+        for name, url in (
+            ("MICROSOFT_GRAPH_URL", settings.MICROSOFT_GRAPH_URL),
+            ("MICROSOFT_AUTHORITY_URL", settings.MICROSOFT_AUTHORITY_URL),
+        )
+        if not _is_safe(url)
+    ]
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname))
+        )
+    except ValueError:
+        return False
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (
+    log_level,
+    base_url,
+    cache,
+    redis,
+    hosts,
+    limits,
+    encryption,
+    microsoft,
+)

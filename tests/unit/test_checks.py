@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from handyconnect.checks import settings_make_sense
+from handyconnect.encryption import new_key
 
 
 def found(settings: Any, **values: Any) -> list[str]:
@@ -19,6 +20,9 @@ def found(settings: Any, **values: Any) -> list[str]:
         "ALLOWED_HOSTS": ["desk.example.com"],
         "MAX_ATTACHMENT_BYTES": 1,
         "API_TOKEN_DAYS": 365,
+        "FIELD_ENCRYPTION_KEYS": [new_key()],
+        "MICROSOFT_GRAPH_URL": "https://graph.example/v1.0",
+        "MICROSOFT_AUTHORITY_URL": "http://127.0.0.1:9400",
     }
     for name, value in {**sound, **values}.items():
         setattr(settings, name, value)
@@ -50,6 +54,11 @@ class TestSettings:
             ({"EMBEDDED": False, "REDIS_URL": "redis://r", "ALLOWED_HOSTS": ["*"]}, "W001"),
             ({"MAX_ATTACHMENT_BYTES": 0}, "E008"),
             ({"API_TOKEN_DAYS": 0}, "E009"),
+            ({"FIELD_ENCRYPTION_KEYS": []}, "E010"),
+            ({"FIELD_ENCRYPTION_KEYS": ["secret"]}, "E010"),
+            ({"MICROSOFT_GRAPH_URL": "http://graph.example/v1.0"}, "E011"),
+            ({"MICROSOFT_AUTHORITY_URL": "login.example"}, "E011"),
+            ({"MICROSOFT_AUTHORITY_URL": "https://[::1"}, "E011"),
         ],
     )
     def test_that_cannot_be_are_named(self, settings: Any, values: dict[str, Any], code: str) -> None:
