@@ -167,9 +167,9 @@ def _is_safe(url: str) -> bool:
         return False
 
 
-def _is_here(host: str) -> bool:
+def _is_here(host: str | None) -> bool:
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
 

@@ -6,27 +6,50 @@
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
-from django.utils.translation import gettext as _
+
+log = structlog.get_logger(__name__)
 
 
-class Undecryptable(ImproperlyConfigured):
-    """None of the keys opens a stored secret: the key that it was written with is no longer in FIELD_ENCRYPTION_KEYS."""
+class Lost(str):
+    """Stands, as empty text, for a secret that none of the keys opens. Saving it writes back what was stored.
+
+    So whoever uses it finds no secret and says so, the page on which a new one can be typed still opens, and putting the old
+    key back brings the old secret back.
+    """
+
+    __slots__ = ("stored",)
+    stored: str
+
+    @classmethod
+    def of(cls, stored: str) -> "Lost":
+        lost = cls("")
+        lost.stored = stored
+        return lost
 
 
-class EncryptedTextField(models.TextField):
+if TYPE_CHECKING:
+    TextField = models.TextField[str, str]
+else:
+    TextField = models.TextField
+
+
+class EncryptedTextField(TextField):
     """Text that is encrypted on its way into the database. It cannot be searched; empty text stays empty.
 
-    Versions, events and exports see a fingerprint, so that a change shows and the secret does not. Reading raises
-    Undecryptable where no key fits.
+    Versions, events and exports see a fingerprint, so that a change shows and the secret does not. Where no key fits,
+    what is read is Lost.
     """
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Lost):
+            return value.stored
         text = super().get_prep_value(value)
         return _box(_keys()).encrypt(str(text).encode()).decode("ascii") if text else text
 
@@ -36,11 +59,8 @@ class EncryptedTextField(models.TextField):
         try:
             return _box(_keys()).decrypt(value.encode()).decode()
         except InvalidToken:
-            raise Undecryptable(
-                _(
-                    "A stored secret cannot be read: put the key that it was written with back into FIELD_ENCRYPTION_KEYS."
-                )
-            ) from None
+            log.error("secret_lost", hint="Put the key that it was written with back into FIELD_ENCRYPTION_KEYS.")
+            return Lost.of(value)
 
     def value_to_string(self, obj: models.Model) -> str:
         """What versions and events are told: empty, or a fingerprint that says nothing but whether it is the same."""

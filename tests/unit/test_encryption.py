@@ -5,7 +5,7 @@ from cryptography.fernet import Fernet
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from handyconnect.encryption import Undecryptable, fingerprint, is_key, new_key
+from handyconnect.encryption import Lost, fingerprint, is_key, new_key
 from mail_ingest.models import Mailbox
 from tests.factories import MailboxFactory
 
@@ -37,9 +37,14 @@ class TestASecret:
         mailbox = MailboxFactory.create(client_secret=SECRET)
         settings.FIELD_ENCRYPTION_KEYS = [new_key(), old]
         assert Mailbox.objects.get(pk=mailbox.pk).client_secret == SECRET
-        settings.FIELD_ENCRYPTION_KEYS = [new_key()]
-        with pytest.raises(Undecryptable, match="FIELD_ENCRYPTION_KEYS"):
-            Mailbox.objects.get(pk=mailbox.pk)
+        new = new_key()
+        settings.FIELD_ENCRYPTION_KEYS = [new]
+        lost = Mailbox.objects.get(pk=mailbox.pk)
+        assert lost.client_secret == ""
+        assert isinstance(lost.client_secret, Lost)
+        lost.save()
+        settings.FIELD_ENCRYPTION_KEYS = [new, old]
+        assert Mailbox.objects.get(pk=mailbox.pk).client_secret == SECRET
 
     def test_that_is_empty_stays_empty(self) -> None:
         assert stored(MailboxFactory.create(client_secret="")) == ""
