@@ -59,7 +59,7 @@ class EncryptedTextField(TextField):
         try:
             return _box(_keys()).decrypt(value.encode()).decode()
         except InvalidToken:
-            log.error("secret_lost", hint="Put the key that it was written with back into FIELD_ENCRYPTION_KEYS.")
+            log.warning("secret_lost", hint="Put the key that it was written with back into FIELD_ENCRYPTION_KEYS.")
             return Lost.of(value)
 
     def value_to_string(self, obj: models.Model) -> str:
