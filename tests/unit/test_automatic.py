@@ -6,19 +6,49 @@ from pathlib import Path
 
 import pytest
 
-from mail_ingest.automatic import Kind, Verdict, classify
+from mail_ingest.automatic import (
+    Kind,
+    Verdict,
+    classify,
+    is_reply_subject,
+    mail_system_mark,
+    no_person_mark,
+    report_type,
+)
+from mail_ingest.bounces import read
 from mail_ingest.parsing import ParsedMail, parse
 
 OWN = "desk@example.org"
 
 
-def verdict(*headers: tuple[str, str], sender: str = "ada@example.com", content_type: str = "") -> Verdict:
-    return classify(headers, sender, own_addresses=[OWN], own_domains=["desk.example.org"], content_type=content_type)
+def verdict(
+    *headers: tuple[str, str],
+    sender: str = "ada@example.com",
+    content_type: str = "",
+    report_rule: str = "",
+    calendar_method: str = "",
+) -> Verdict:
+    return classify(
+        headers,
+        sender,
+        own_addresses=[OWN],
+        own_domains=["desk.example.org"],
+        content_type=content_type,
+        report_rule=report_rule,
+        calendar_method=calendar_method,
+    )
 
 
 def of(parsed: ParsedMail) -> Verdict:
-    sender = parsed.sender.key if parsed.sender else ""
-    return classify(parsed.headers, sender, own_addresses=(), own_domains=(), content_type=parsed.content_type)
+    report = read(parsed)
+    return classify(
+        parsed.headers,
+        parsed.sender.key if parsed.sender else "",
+        own_addresses=(),
+        own_domains=(),
+        content_type=parsed.content_type,
+        report_rule=report.rule if report else "",
+    )
 
 
 class TestClassify:
@@ -57,8 +87,15 @@ class TestClassify:
             ("Content-Type", "multipart/report; report-type=delivery-status", Kind.BOUNCE, "RFC 3464"),
             ("Content-Type", 'Multipart/Report; boundary=x; report-type="feedback-report"', Kind.BOUNCE, "RFC 5965"),
             ("Content-Type", "multipart/report; report-type=disposition-notification", Kind.AUTO_REPLY, "RFC 8098"),
-            ("Message-ID", "<x@desk.example.org>", Kind.OWN, "Message-ID"),
-            ("X-HandyConnect-Case", "1", Kind.OWN, "header of our own"),
+            ("X-MS-Exchange-Message-Is-Ndr", "", Kind.BOUNCE, "Microsoft"),
+            ("X-MS-Exchange-Generated-Message-Source", "Mailbox Assistants Agent", Kind.AUTO_REPLY, "Microsoft"),
+            ("X-RT-Loop-Prevention", "example.com", Kind.AUTO_REPLY, "Request Tracker"),
+            ("Content-Type", "text/calendar; charset=utf-8; METHOD=REPLY", Kind.AUTO_REPLY, "RFC 5546"),
+            ("Content-Type", 'text/calendar; method="counter"', Kind.AUTO_REPLY, "RFC 5546"),
+            ("Content-Type", "message/disposition-notification", Kind.AUTO_REPLY, "RFC 8098"),
+            # Nobody but us writes these, and yet anybody can: they keep a mail from being answered, and do nothing for it.
+            ("Message-ID", "<x@desk.example.org>", Kind.AUTO_REPLY, "Message-ID"),
+            ("X-HandyConnect-Case", "1", Kind.AUTO_REPLY, "header of our own"),
         ],
     )
     def test_knows_the_mark(self, name: str, value: str, kind: Kind, rule: str) -> None:
@@ -71,7 +108,45 @@ class TestClassify:
     @pytest.mark.parametrize(
         "headers",
         [
+            (("AUTO-SUBMITTED", "AUTO-REPLIED"),),
+            (("auto-submitted", "  (vacation)  Auto-Replied ; x=y"),),
+            (("Auto-Submitted", "(a (nested) comment) auto-generated"),),
+            (("Auto-Submitted", "auto-\tgenerated"),),
+            (("Auto-Submitted", "no"), ("Auto-Submitted", "auto-replied")),
+            (("Auto-Submitted", '"auto-replied"'),),
+            (("Auto-Submitted", "auto-notified"),),
+            (("X-Auto-Response-Suppress", "dr; rn; oof"),),
+            (("X-Auto-Response-Suppress", "DR,\r\n RN,\r\n\tAutoReply"),),
+            (("X-Auto-Response-Suppress", "DR"), ("x-auto-response-suppress", "all (really)")),
+            (("X-Auto-Response-Suppress", "-1"),),
+            (("Precedence", "Bulk, junk"),),
+            (("precedence", " list (of tenants)"),),
+            (("Return-Path", "  <\t>  "),),
+            (("Return-Path", "<> (null)"),),
+            (("X-AUTOREPLY", "YES"),),
+            (("Message-ID", "<X@DESK.EXAMPLE.ORG>"),),
+            (("Subject", "[EXTERNAL] Automatic reply: Boiler"),),
+            (("Subject", "[EXT] (External) out of office"),),
+        ],
+    )
+    def test_knows_it_however_it_is_written(self, headers: tuple[tuple[str, str], ...]) -> None:
+        assert not verdict(*headers).may_answer
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
             (),
+            (("Auto-Submitted", "NO"),),
+            (("Auto-Submitted", "(auto-replied?) no"),),
+            (("Auto-Submitted", "no; auto-replied"),),
+            (("Auto-Submitted", ""),),
+            (("X-Auto-Response-Suppress", "overall"),),
+            (("X-Loop", "false"),),
+            (("Subject", "Out of office chairs: 3 needed"),),
+            (("Subject", "Vacation rental: is it free in May?"),),
+            (("Subject", "Absence : du 3 au 10 mai"),),
+            (("Subject", "Abwesenheit: wer giesst die Blumen?"),),
+            (("Content-Type", "text/calendar; method=REQUEST"),),
             (("Auto-Submitted", "no"),),
             (("Auto-Submitted", " No (a person)"),),
             (("X-Auto-Response-Suppress", "DR, RN, NRN"),),
@@ -97,11 +172,41 @@ class TestClassify:
         assert found.may_reopen
 
     @pytest.mark.parametrize(
-        "sender",
-        ["mailer-daemon@mx.example.net", "MAILER-DAEMON", "postmaster@example.com", "postmaster+x@example.com"],
+        ("sender", "kind"),
+        [
+            ("mailer-daemon@mx.example.net", Kind.BOUNCE),
+            ("MAILER-DAEMON", Kind.BOUNCE),
+            ("Mail.Delivery.System@mx.example.net", Kind.BOUNCE),
+            ("postmaster@example.com", Kind.AUTO_REPLY),
+            ("postmaster+x@example.com", Kind.AUTO_REPLY),
+            ("no-reply@example.com", Kind.AUTO_REPLY),
+            ("billing.noreply@example.com", Kind.AUTO_REPLY),
+            ("DoNotReply+7@example.com", Kind.AUTO_REPLY),
+            ("bounce-7-noreply@example.com", Kind.AUTO_REPLY),
+            ("annoyreply@example.com", Kind.PERSON),
+            ("postmasters-club@example.com", Kind.PERSON),
+        ],
     )
-    def test_knows_mail_servers_by_their_address(self, sender: str) -> None:
-        assert verdict(sender=sender).kind is Kind.BOUNCE
+    def test_knows_machines_by_their_address(self, sender: str, kind: Kind) -> None:
+        assert verdict(sender=sender).kind is kind
+
+    def test_answers_a_form_that_names_the_person_behind_it(self) -> None:
+        """Websites send enquiries from an address of theirs that takes no mail, with the tenant's in Reply-To."""
+        assert verdict(("Reply-To", "Ada <ada@example.com>"), sender="no-reply@portal.example").kind is Kind.PERSON
+
+    def test_believes_the_reader_of_reports_and_of_calendars(self) -> None:
+        found = verdict(("Subject", "E"), sender="postmaster@example.net", report_rule="RFC 3464 fields")
+        assert (found.kind, found.rule) == (Kind.BOUNCE, "RFC 3464 fields")
+        assert verdict(calendar_method="REPLY").rule == "RFC 5546 calendar METHOD:REPLY"
+        assert verdict(calendar_method="REQUEST").kind is Kind.PERSON
+
+    def test_gives_nothing_for_a_header_of_ours_on_somebody_elses_mail(self) -> None:
+        found = verdict(
+            ("X-HandyConnect-Case", "1"), ("X-HandyConnect-Agent", "1"), ("Message-ID", "<x@desk.example.org>")
+        )
+        assert found.kind is not Kind.OWN
+        assert not found.may_answer
+        assert not found.may_reopen
 
     @pytest.mark.parametrize(
         "headers",
@@ -135,6 +240,94 @@ class TestClassify:
     def test_does_not_mind_that_our_own_mailbox_is_a_group(self, headers: tuple[tuple[str, str], ...]) -> None:
         assert verdict(*headers).kind is Kind.PERSON
         assert verdict(*headers, ("Auto-Submitted", "auto-replied")).kind is Kind.AUTO_REPLY
+
+
+class TestReplySubject:
+    @pytest.mark.parametrize(
+        "beginning",
+        [
+            *(
+                "Automatic reply",
+                "Auto reply",
+                "AutoReply",
+                "Out of Office AutoReply",
+                "Automatische Antwort",
+                "Abwesenheitsnotiz",
+            ),
+            *(
+                "Réponse automatique",
+                "Respuesta automática",
+                "Risposta automatica",
+                "Resposta automática",
+                "Automatisch antwoord",
+            ),
+            *(
+                "Automatiskt svar",
+                "Automatisk svar",
+                "Automaattinen vastaus",
+                "Automaatvastus",
+                "Odpowiedź automatyczna",
+            ),
+            *(
+                "Automatická odpověď",
+                "Automatická odpoveď",
+                "Automatikus válasz",
+                "Răspuns automat",
+                "Automatski odgovor",
+            ),
+            *(
+                "Samodejni odgovor",
+                "Автоматический ответ",
+                "Автоматична відповідь",
+                "Автоматичен отговор",
+                "Αυτόματη απάντηση",
+            ),
+            *("Otomatik yan\u0131t", "מענה אוטומטי", "رد تلقائي", "स्वचालित उत्तर", "ตอบกลับอัตโนมัติ", "Trả lời tự động"),
+            *(
+                "Balasan otomatis",
+                "自動応答",
+                "自動返信",
+                "자동 회신",
+                "自动答复",
+                "自动回复",
+                "自動回覆",
+                "Automatinis atsakymas",
+            ),
+        ],
+    )
+    def test_is_known_in_the_languages_of_outlook(self, beginning: str) -> None:
+        assert is_reply_subject(f"{beginning}: Boiler")
+        assert is_reply_subject(f"{beginning.upper()} : x")
+        assert is_reply_subject(f"{beginning}\uff1aBoiler")
+        assert is_reply_subject(beginning)
+        assert not is_reply_subject(f"Re: {beginning}: Boiler")
+        assert not is_reply_subject(f"About {beginning}: Boiler")
+        assert not is_reply_subject(f"{beginning} boiler")
+
+
+class TestMarks:
+    def test_of_a_mail_system(self) -> None:
+        def mark(*headers: tuple[str, str], sender: str = "ada@example.com", content_type: str = "") -> str:
+            return mail_system_mark([("From", sender), *headers], sender, content_type=content_type)
+
+        assert mark() == ""
+        assert "Exim" in mark(("X-Failed-Recipients", "x@example.com"))
+        assert "Microsoft" in mark(("X-MS-Exchange-Message-Is-Ndr", ""))
+        assert "mailer-daemon" in mark(("Return-Path", "<MAILER-DAEMON>"))
+        assert "postmaster" in mark(sender="postmaster@example.com")
+        assert "RFC 6522" in mark(content_type="multipart/report; boundary=x")
+        assert "null reverse-path" in mark(sender="<>")
+        assert "name" in mark(sender="Mail Administrator <admin@example.com>")
+
+    def test_of_no_person(self) -> None:
+        assert no_person_mark([("Return-Path", "<>")]) == "RFC 5321 null reverse-path"
+        assert no_person_mark([("Auto-Submitted", "auto-replied")]) == "RFC 3834 Auto-Submitted: auto-replied"
+        assert no_person_mark([("Auto-Submitted", "no")]) == ""
+
+    def test_of_a_report(self) -> None:
+        assert report_type('Multipart/Report; boundary=x; Report-Type="delivery-status"') == "delivery-status"
+        assert report_type("multipart/report") == ""
+        assert report_type("multipart/mixed; report-type=delivery-status") == ""
 
 
 class TestPublishedCases:
