@@ -9,7 +9,7 @@ import pytest
 
 from mail_ingest.threading import Clues, Decision, KnownMessage, KnownThread, Reason, decide
 
-BOILER, ROOF, GONE = UUID(int=1), UUID(int=2), UUID(int=9)
+BOILER, ROOF, MERGED, GONE = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=9)
 ADA, BO, EVE = "ada@example.com", "bo@example.net", "eve@example.org"
 
 
@@ -21,19 +21,32 @@ class Store:
         "boiler-2@x": KnownMessage(11, BOILER, frozenset({ADA}), 2),
         "roof-1@x": KnownMessage(20, ROOF, frozenset({BO})),
         "talk-1@x": KnownMessage(30, None, frozenset({ADA})),
+        "moved-1@x": KnownMessage(21, ROOF, frozenset({ADA, BO}), is_moved=True),
     }
     cases = {
         BOILER: KnownThread(11, BOILER, frozenset({ADA})),
         ROOF: KnownThread(None, ROOF, frozenset({BO})),
+        MERGED: KnownThread(11, BOILER, frozenset({ADA})),
     }
     numbers = {"HC-17": KnownThread(11, BOILER, frozenset({ADA})), "HC-25": KnownThread(None, ROOF, frozenset({BO}))}
 
+    # What stored messages name that has not come (yet).
+    named = {
+        "late@x": [KnownMessage(20, ROOF, frozenset({BO})), KnownMessage(40, None, frozenset({ADA}))],
+        "both@x": [KnownMessage(41, None, frozenset({ADA}), 1), KnownMessage(42, None, frozenset({ADA}), 2)],
+    }
+
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.asked_late: list[str] = []
 
     def by_message_id(self, ids: Sequence[str]) -> Mapping[str, KnownMessage]:
         self.asked += ids
         return {one: self.messages[one] for one in ids if one in self.messages}
+
+    def by_reference(self, ids: Sequence[str]) -> Mapping[str, Sequence[KnownMessage]]:
+        self.asked_late += ids
+        return {one: self.named[one] for one in ids if one in self.named}
 
     def by_case_number(self, numbers: Sequence[str]) -> Mapping[str, KnownThread]:
         return {number: self.numbers[number] for number in numbers if number in self.numbers}
@@ -100,6 +113,22 @@ CASES: dict[str, tuple[Clues, Decision]] = {
         Clues(in_reply_to=("talk-1@x",), signed_case_ids=(BOILER,), sender=ADA),
         Decision(11, BOILER, Reason.SIGNED_ID, str(BOILER)),
     ),
+    "our signature for a case, but a colleague has moved what was answered": (
+        Clues(in_reply_to=("moved-1@x",), signed_case_ids=(BOILER,), sender=ADA),
+        Decision(21, ROOF, Reason.IN_REPLY_TO, "moved-1@x"),
+    ),
+    "a stranger with our signature, and a colleague has moved what was answered": (
+        Clues(in_reply_to=("moved-1@x",), signed_case_ids=(BOILER,), sender=EVE),
+        Decision(11, BOILER, Reason.SIGNED_ID, str(BOILER)),
+    ),
+    "our signature for a case that was merged": (
+        Clues(signed_case_ids=(MERGED,), sender=EVE),
+        Decision(11, BOILER, Reason.SIGNED_ID, str(MERGED)),
+    ),
+    "our signature for a case that was merged, on a message that came with it": (
+        Clues(in_reply_to=("boiler-1@x",), signed_case_ids=(MERGED,), sender=EVE),
+        Decision(10, BOILER, Reason.SIGNED_ID, "boiler-1@x"),
+    ),
     "our signature for a case without a conversation": (
         Clues(signed_case_ids=(ROOF,), sender=EVE),
         Decision(None, ROOF, Reason.SIGNED_ID, str(ROOF)),
@@ -153,6 +182,29 @@ CASES: dict[str, tuple[Clues, Decision]] = {
         Clues(references=("boiler-2@x", "boiler-1@x"), sender=ADA, mailbox_id=3),
         Decision(10, BOILER, Reason.REFERENCES, "boiler-1@x"),
     ),
+    "a mail that was answered before it came": (
+        Clues(message_id="late@x", sender=ADA),
+        Decision(40, None, Reason.ANSWERED_BEFORE, "late@x"),
+    ),
+    "an id that somebody waits for, used by a stranger": (Clues(message_id="late@x", sender=EVE), NEW),
+    "an id that somebody waits for, used by nobody": (Clues(message_id="late@x"), NEW),
+    "another answer to a mail that never came": (
+        Clues(message_id="n@x", in_reply_to=("late@x",), sender=BO),
+        Decision(20, ROOF, Reason.SAME_REFERENCE, "late@x"),
+    ),
+    "a stranger's answer to a mail that never came": (Clues(references=("late@x",), sender=EVE), NEW),
+    "a known reference before a late one": (
+        Clues(message_id="late@x", references=("boiler-1@x",), sender=ADA),
+        Decision(10, BOILER, Reason.REFERENCES, "boiler-1@x"),
+    ),
+    "a late mail before a case number": (
+        Clues(message_id="late@x", case_numbers=("HC-17",), sender=ADA),
+        Decision(40, None, Reason.ANSWERED_BEFORE, "late@x"),
+    ),
+    "a late mail to the second of two mailboxes": (
+        Clues(message_id="both@x", sender=ADA, mailbox_id=2),
+        Decision(42, None, Reason.ANSWERED_BEFORE, "both@x"),
+    ),
     "nothing at all": (Clues(), NEW),
 }
 
@@ -170,6 +222,13 @@ class TestDecide:
         )
         assert store.asked[:2] == ["a@x", "b@x"]
         assert len(store.asked) == len(set(store.asked)) == 101
+
+    def test_asks_for_late_mail_only_where_no_header_has_decided(self) -> None:
+        store = Store()
+        decide(Clues(message_id="n@x", in_reply_to=("boiler-1@x",), sender=ADA), known=store)
+        assert store.asked_late == []
+        decide(Clues(message_id="n@x", in_reply_to=("roof-1@x", "other@x"), sender=ADA), known=store)
+        assert store.asked_late == ["n@x", "other@x"]
 
     def test_never_joins_by_subject(self, corpora: Path) -> None:
         """The references of published threading cases, as if one person had sent them all: only edges that are there join."""
@@ -208,7 +267,12 @@ class TestReason:
                 "signed_address",
                 "in_reply_to",
                 "references",
+                "answered_before",
+                "same_reference",
                 "case_number",
+                "moved_by_person",
+                "written_elsewhere",
+                "reports_on_ours",
                 "new",
                 "new_sender_takes_no_part",
             ),
