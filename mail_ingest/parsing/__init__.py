@@ -1,6 +1,18 @@
 """Reading mail: bytes in, plain values out. No database, no clock, no network."""
 
-from mail_ingest.parsing.mail import Address, ParsedAttachment, ParsedMail, Unreadable
+from mail_ingest.parsing.display import has_remote_images, show_html
+from mail_ingest.parsing.mail import Address, Calendar, ParsedAttachment, ParsedMail, Protection, Unreadable
 from mail_ingest.parsing.reader import MAX_ATTACHMENT_BYTES, parse
 
-__all__ = ["MAX_ATTACHMENT_BYTES", "Address", "ParsedAttachment", "ParsedMail", "Unreadable", "parse"]
+__all__ = [
+    "MAX_ATTACHMENT_BYTES",
+    "Address",
+    "Calendar",
+    "ParsedAttachment",
+    "ParsedMail",
+    "Protection",
+    "Unreadable",
+    "has_remote_images",
+    "parse",
+    "show_html",
+]

@@ -7,8 +7,8 @@ from mail_ingest.parsing import clean
 from mail_ingest.parsing.headers import decode_words
 from mail_ingest.parsing.mail import Address
 
-MAX_ADDRESSES = 500
-_MAX_CHARS = 100_000
+MAX_ADDRESSES = 5_000
+_MAX_CHARS = 500_000
 _MAX_GROUP_CHARS = 300
 _MAX_NESTED_CHARS = 2_000
 _MAX_UNCLOSED = 50
@@ -17,6 +17,11 @@ _TOKEN = re.compile(r'[",;:(<]')
 _NESTED = re.compile(r'\\.|["()<>]', re.DOTALL)
 _MAX_EMAIL_CHARS = 320  # 64 + @ + 255, RFC 3696 with erratum 1690
 _BARE = re.compile(r"[^\s<>()\[\]\"',;:]{1,200}@[^\s<>()\[\]\"',;:@]{1,255}")
+# Blanks around the dots of an address are obsolete, and legal (RFC 5322, 4.4).
+_SPACED_DOMAIN = re.compile(
+    r"[^\s<>()\[\]\"',;:@]{1,200}\s{0,9}@\s{0,9}[\w-]{1,63}(?:\s{0,9}\.\s{0,9}[\w-]{1,63}){1,20}"
+)
+_NO_ADDRESS = re.compile(r"[:;]@|@.*@")  # the end of a group that a gateway made an address of
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -84,6 +89,8 @@ def _parts(piece: str) -> tuple[str, str]:
             return _unquote(name), email
         piece = name
     outside, comment = _uncomment(piece)
+    if _SPACED_DOMAIN.fullmatch(outside):
+        outside = "".join(outside.split())
     bare = _bare(outside)
     if bare:
         rest = outside[: bare.start()] + outside[bare.end() :]
@@ -134,5 +141,9 @@ def _email(value: str) -> str:
     if outside.startswith("@") and ":" in outside:
         outside = outside.rpartition(":")[2]
     outside = outside.strip(" <>").removeprefix("mailto:")
+    if _SPACED_DOMAIN.fullmatch(outside):
+        outside = "".join(outside.split())
     bare = _bare(outside)
+    if not bare and '"' not in outside and _NO_ADDRESS.search(outside):
+        return ""
     return ("".join(outside.split()) if not bare or '"' in outside else bare.group())[:_MAX_EMAIL_CHARS]

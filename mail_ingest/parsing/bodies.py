@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from mail_ingest.parsing import charsets, clean, html
+from mail_ingest.parsing import charsets, clean, html, invites, protection, structure, tnef, wrapped
 from mail_ingest.parsing.html_text import QUOTE_MARK
+from mail_ingest.parsing.mail import Calendar, Protection
 from mail_ingest.parsing.structure import Part
 
 _MAX_BODY_BYTES = 5 * 1024 * 1024
+_CALENDAR_TYPES = {"text/calendar", "application/ics"}
 _TEXT_TYPES = {"text/plain", "text/enriched", "text/richtext", "text/markdown"}
 
 
@@ -31,16 +33,20 @@ class Bodies:
     html: str = ""
     content_ids: frozenset[str] = frozenset()
     files: list[Part] = field(default_factory=list)
+    calendar: Calendar | None = None
+    protection: Protection = Protection.NONE
     defects: set[str] = field(default_factory=set)
 
 
 def read(root: Part) -> Bodies:
     """Sort the leaves of a mail into body and files, and make the text and the harmless HTML out of the body."""
     found = Bodies()
+    locations = _locations(root)
     units = _units(root, found, in_alternative=False)
+    units = _open_winmail(found, units)
     if not units:
         units = _promoted(found)
-    pages = [html.read(unit.html) if unit.html is not None else None for unit in units]
+    pages = [html.read(unit.html, locations=locations) if unit.html is not None else None for unit in units]
     texts: list[str] = []
     shown: list[str] = []
     for unit, page in zip(units, pages, strict=True):
@@ -56,7 +62,67 @@ def read(root: Part) -> Bodies:
     found.text = "\n\n".join(text.strip("\n") for text in texts if text.strip())
     if any(page is not None for page in pages):
         found.html = "\n".join(filter(None, shown))
+    _read_invite(found)
+    _take_enclosed(found)
     return found
+
+
+def _locations(root: Part) -> dict[str, str]:
+    """The content ids of the pictures that the HTML may show by their Content-Location (RFC 2557), each given one if it has none."""
+    found: dict[str, str] = {}
+    for number, part in enumerate(root.leaves(), start=1):
+        location = part.headers.first_raw("content-location").strip() if part.content_type != "text/html" else ""
+        if location:
+            part.fallback_id = location[4:] if location[:4].lower() == "cid:" else f"part-{number}@content-location"
+            found[location] = found[location.replace("\\", "/").rpartition("/")[2]] = part.content_id
+    return found
+
+
+def _open_winmail(found: Bodies, units: list[_Unit]) -> list[_Unit]:
+    """Put what is in a winmail.dat in its place; its text is the mail's where the mail has no other."""
+    is_blank = not any((unit.plain or unit.html or "").strip() for unit in units)
+    opened: list[Part] = []
+    for part in found.files:
+        if not wrapped.is_winmail(part):
+            opened.append(part)
+            continue
+        try:
+            message, inside = wrapped.open_winmail(part)
+        except tnef.Broken:
+            found.defects.add("winmail_unreadable")
+            opened.append(part)
+            continue
+        opened += inside
+        if is_blank and (message.text.strip() or message.html.strip()):
+            units = [*units, _Unit(message.text.replace(QUOTE_MARK, ""), message.html or None)]
+    found.files = opened
+    return units
+
+
+def _read_invite(found: Bodies) -> None:
+    """The first event of the mail; the same file twice, as Gmail sends it, is kept once."""
+    seen: set[bytes] = set()
+    for part in [part for part in found.files if part.content_type in _CALENDAR_TYPES]:
+        content = part.content()
+        if content in seen:
+            found.files.remove(part)
+            continue
+        seen.add(content)
+        text = charsets.decode(content[: 4 * invites.MAX_CHARS], part.headers.param("content-type", "charset"))
+        invite = invites.read(clean.body(text), method=part.headers.param("content-type", "method"))
+        if invite and not found.calendar:
+            found.calendar = invite.calendar
+            if not found.text.strip():
+                found.text = invite.text.replace(QUOTE_MARK, "")
+
+
+def _take_enclosed(found: Bodies) -> None:
+    """Files that stand within the text go to the files."""
+    found.text, files = wrapped.take_uuencoded(found.text)
+    clear = protection.unarmour(found.text)
+    found.text, found.protection = clear.text.strip("\n"), clear.protection
+    found.files += files
+    found.files += [structure.made("application/pgp-encrypted", name, content) for name, content in clear.files]
 
 
 def _units(part: Part, found: Bodies, *, in_alternative: bool) -> list[_Unit]:
@@ -75,14 +141,10 @@ def _leaf(part: Part, found: Bodies, *, in_alternative: bool) -> list[_Unit]:
     if kind == "text/x-amp-html" and in_alternative:
         return []  # The same mail once more, for one mail program alone.
     is_body = kind in _TEXT_TYPES or kind == "text/html"
-    if not is_body or part.disposition == "attachment" or _has_name(part):
+    if not is_body or part.disposition == "attachment" or part.name:
         found.files.append(part)
         return []
     return [_unit(part, found)]
-
-
-def _has_name(part: Part) -> bool:
-    return bool(part.headers.param("content-disposition", "filename") or part.headers.param("content-type", "name"))
 
 
 def _unit(part: Part, found: Bodies) -> _Unit:

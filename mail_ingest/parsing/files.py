@@ -60,6 +60,7 @@ _SAFE_TYPES = {
     "video/webm": ".webm",
 }
 _OTHER_NAMES = {
+    "application/ics": "text/calendar",
     "application/x-gzip": "application/gzip",
     "application/x-pdf": "application/pdf",
     "application/x-pkcs7-mime": "application/pkcs7-mime",
@@ -82,6 +83,7 @@ _OTHER_NAMES = {
     "text/rfc822-headers": "text/plain",
     "message/global-headers": "text/plain",
 }
+_BY_ENDING = {ending: kind for kind, ending in reversed(_SAFE_TYPES.items())} | {".jpeg": "image/jpeg", ".htm": _OCTETS}
 _REPORT = re.compile(
     r"(?:message|text)/(?:global-)?(delivery-status|disposition-notification|feedback-report|rfc822-headers|headers)"
 )
@@ -92,7 +94,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 def read(part: Part, *, number: int, shown: frozenset[str], max_bytes: int) -> ParsedAttachment:
     """The attachment in a leaf part. `number` is used where a name has to be made up; `shown` are the ids in the HTML."""
     content = part.content()
-    content_id = clean.plain(part.headers.first_raw("content-id"), limit_chars=300).strip("<> ")
+    content_id = part.content_id
     too_big = len(content) > max_bytes
     return ParsedAttachment(
         filename=_filename(part, content, number=number),
@@ -109,6 +111,12 @@ def safe_type(content_type: str) -> str:
     """The type to store and to serve: one of a fixed list, else application/octet-stream."""
     known = _OTHER_NAMES.get(content_type, content_type)
     return known if known in _SAFE_TYPES else _OCTETS
+
+
+def type_of_name(filename: str) -> str:
+    """The type that the ending of a file name stands for, for a file that came without any."""
+    ending = f".{filename.lower().rpartition('.')[2]}"
+    return _BY_ENDING.get(ending, _OCTETS)
 
 
 def safe_name(name: str) -> str:
@@ -133,6 +141,8 @@ def _filename(part: Part, content: bytes, *, number: int) -> str:
     ):
         if name := safe_name(declared):
             return name
+    if part.fallback_name:
+        return part.fallback_name
     kind = safe_type(part.content_type)
     ending = _SAFE_TYPES.get(kind, ".bin")
     if kind == "message/rfc822":
@@ -140,5 +150,7 @@ def _filename(part: Part, content: bytes, *, number: int) -> str:
         return f"{subject[: _MAX_NAME_CHARS - 4]}{ending}" if subject else f"message-{number}{ending}"
     if report := _REPORT.fullmatch(part.content_type):
         return f"{report.group(1)}.txt"
+    if kind == "text/calendar":
+        return "invite.ics"
     family = kind.partition("/")[0]
     return f"{family if family in {'image', 'audio', 'video'} else 'attachment'}-{number}{ending}"

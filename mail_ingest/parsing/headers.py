@@ -10,8 +10,8 @@ from email.policy import compat32
 from mail_ingest.parsing import charsets, clean
 
 MAX_FIELDS = 1_000
-MAX_BLOCK_BYTES = 512 * 1024
-MAX_FIELD_BYTES = 128 * 1024
+MAX_BLOCK_BYTES = 2 * 1024 * 1024
+MAX_FIELD_BYTES = 512 * 1024
 _MAX_PARAM_CHARS = 8_000
 _MAX_WORDS = 5_000
 
@@ -93,6 +93,32 @@ def read_block(data: bytes, start: int, end: int) -> tuple[Headers, int]:
     is skipped and noted in `truncated`.
     """
     found = Headers()
+    rows = _Rows()
+    body = _read_rows(data, start, end, found, rows)
+    rows.close(found)
+    return found, body
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of the last field, which are joined all at once: one by one takes quadratic time."""
+
+    rows: list[bytes] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def add(self, row: bytes) -> None:
+        self.rows.append(row.strip(b" \t"))
+        self.size_bytes += len(row)
+
+    def close(self, found: Headers) -> None:
+        if len(self.rows) > 1:
+            found.fields[-1] = (found.fields[-1][0], b" ".join(self.rows))
+        self.rows = []
+        self.size_bytes = 0
+
+
+def _read_rows(data: bytes, start: int, end: int, found: Headers, rows: _Rows) -> int:
+    """Fill `found`, but for the last field; answers where the body begins."""
     at = start
     salvage = -1
     while at < end:
@@ -100,17 +126,18 @@ def read_block(data: bytes, start: int, end: int) -> tuple[Headers, int]:
         stop = match.end() if match else end
         row = data[at : min(stop, at + MAX_FIELD_BYTES)].rstrip(b"\r\n")
         if not row.strip(b"\x00"):
-            return found, stop
+            return stop
         if row[:1] in b" \t" and found.fields:
-            _fold(found, row)
+            _fold(found, rows, row)
         elif name := _NAME.match(row):
-            _add(found, name.group(1), row[name.end() :], spent=at - start)
+            _add(found, rows, name.group(1), row[name.end() :], spent=at - start)
         elif not (row.startswith((b"From ", b">From ")) and not found.fields):
+            rows.close(found)
             salvage = _next_sender(data, at, end, found) if salvage < 0 else salvage
             if at >= salvage:
-                return found, at
+                return at
         at = stop
-    return found, end
+    return end
 
 
 def _next_sender(data: bytes, at: int, end: int, found: Headers) -> int:
@@ -172,19 +199,22 @@ def _word_bytes(kind: str, text: str) -> bytes:
     return _QUOTED_BYTE.sub(lambda hit: bytes((int(hit.group(1), 16),)), data.replace(b"_", b" "))
 
 
-def _add(found: Headers, name: bytes, value: bytes, *, spent: int) -> None:
+def _add(found: Headers, rows: _Rows, name: bytes, value: bytes, *, spent: int) -> None:
+    rows.close(found)
     if len(found.fields) >= MAX_FIELDS or spent > MAX_BLOCK_BYTES:
         found.truncated = True
         return
     found.add(name.decode("ascii"), value.strip(b" \t"))
+    rows.add(value)
 
 
-def _fold(found: Headers, row: bytes) -> None:
-    name, value = found.fields[-1]
-    if found.truncated or len(value) + len(row) > MAX_FIELD_BYTES:
+def _fold(found: Headers, rows: _Rows, row: bytes) -> None:
+    if not rows.rows:
+        return  # it goes on with a line that was none, or with a field that was left out
+    if rows.size_bytes + len(row) > MAX_FIELD_BYTES:
         found.truncated = True
         return
-    found.fields[-1] = (name, value + b" " + row.strip(b" \t"))
+    rows.add(row)
 
 
 def _loose_param(value: str, key: str) -> str:

@@ -6,8 +6,10 @@ work: both parsers need quadratic time for deep nesting and for tags with very m
 
 import html as stdlib_html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from types import MappingProxyType
+from urllib.parse import quote, unquote
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -19,10 +21,11 @@ MAX_CHARS = 2_000_000
 MAX_DEPTH = 500
 MAX_ATTRIBUTES = 500
 MAX_TAGS = 100_000
+_MAX_ADDRESS_CHARS = 4_000
 
-_TAGS = nh3.ALLOWED_TAGS - {"area", "map"} | {"font", "tfoot"}
-_GONE_WITH_CONTENT = {"script", "style", "title", "template", "noembed", "noframes", "iframe", "object", "svg", "math"}
-_ATTRIBUTES = {
+TAGS = nh3.ALLOWED_TAGS - {"area", "map"} | {"font", "tfoot"}
+GONE_WITH_CONTENT = {"script", "style", "title", "template", "noembed", "noframes", "iframe", "object", "svg", "math"}
+ATTRIBUTES = {
     "*": {"dir", "lang", "title", "align", "valign", "style"},
     "a": {"href"},
     "font": {"color", "face", "size"},
@@ -34,8 +37,8 @@ _ATTRIBUTES = {
     "tr": {"bgcolor"},
     "blockquote": {"type"},
 }
-# Nothing that moves out of its place, covers other things, or fetches.
-_STYLES = {
+# Nothing that moves out of its place (also not by a negative length), covers other things, or fetches.
+STYLES = {
     *("color", "background-color", "font-family", "font-size", "font-style", "font-weight", "line-height"),
     *("text-align", "text-decoration", "text-indent", "vertical-align", "white-space"),
     *("width", "height", "max-width", "border", "border-collapse", "border-spacing", "list-style-type"),
@@ -43,8 +46,9 @@ _STYLES = {
     *("padding", "border-color", "border-style", "border-width", "margin-left"),
 }
 _ACTIVE_STYLE = re.compile(
-    r"url\s*\(|expression|image\s*\(|image-set|javascript|behaviou?r|binding|@|\\|/\*", re.IGNORECASE
+    r"url\s*\(|expression|image\s*\(|image-set|javascript|behaviou?r|binding|@|\\|/\*|:\s*-\s*[.\d]", re.IGNORECASE
 )
+SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
 _LINK = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 _REMOTE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
 _PICTURE = re.compile(r"cid:[^\s]+\Z|data:image/(png|jpe?g|gif|webp|bmp);base64,[A-Za-z0-9+/=\s]+\Z", re.IGNORECASE)
@@ -106,16 +110,18 @@ class Page:
     too_complex: bool = False
 
 
-def read(source: str) -> Page:
+def read(source: str, *, locations: Mapping[str, str] = MappingProxyType({})) -> Page:
     """The harmless form, the plain text and the pictures referred to by `cid:` (lower-case) of a piece of HTML.
+
+    `locations` are the content ids of pictures that come with the mail under an address of their own (Content-Location).
 
     HTML that would take too long to parse gives only its text.
     """
     source = clean.body(source)
     if is_too_complex(source):
-        return Page("", _bare_text(source), frozenset(), too_complex=True)
+        return Page("", bare_text(source), frozenset(), too_complex=True)
     tree = LexborHTMLParser(source)
-    content_ids = frozenset(filter(None, (_move_picture(picture) for picture in tree.css("img"))))
+    content_ids = frozenset(filter(None, (_move_picture(picture, locations) for picture in tree.css("img"))))
     body = tree.body
     text = to_text(body) if body is not None else ""
     return Page(sanitise(tree.html or ""), text, content_ids)
@@ -125,15 +131,15 @@ def sanitise(source: str) -> str:
     """Only harmless tags, attributes and addresses. Nothing in the result acts or loads by itself."""
     return nh3.clean(
         source,
-        tags=_TAGS,
-        clean_content_tags=_GONE_WITH_CONTENT,
-        attributes=_ATTRIBUTES,
-        attribute_filter=_filter_attribute,
-        url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+        tags=TAGS,
+        clean_content_tags=GONE_WITH_CONTENT,
+        attributes=ATTRIBUTES,
+        attribute_filter=filter_attribute,
+        url_schemes=SCHEMES,
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
-        filter_style_properties=_STYLES,
+        filter_style_properties=STYLES,
     ).strip()
 
 
@@ -171,7 +177,13 @@ def _skip_tag(source: str, at: int) -> tuple[int, int]:
     return attributes, len(source)
 
 
-def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+def is_remote(address: str) -> bool:
+    """Whether a picture's address leads to another machine."""
+    return _REMOTE.match(address) is not None
+
+
+def filter_attribute(tag: str, name: str, value: str) -> str | None:
+    """The value to keep of an allowed attribute, None to drop it."""
     if name == "style":
         return None if _ACTIVE_STYLE.search(value) else value
     if name == "href":
@@ -179,19 +191,28 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     if name == "src":
         return value if tag == "img" and _PICTURE.match(value.strip()) else None
     if name == "data-remote-src":
-        return value.strip() if _REMOTE.match(value) else None
+        return value.strip() if is_remote(value) else None
     return value
 
 
-def _move_picture(picture: LexborNode) -> str:
+def _move_picture(picture: LexborNode, locations: Mapping[str, str]) -> str:
     """Put a remote source aside; answer the content id that a `cid:` source names."""
     source = (picture.attributes.get("src") or "").strip()
-    picture.attrs["data-remote-src"] = source if _REMOTE.match(source) else ""
+    if source in locations:
+        source = picture.attrs["src"] = f"cid:{quote(locations[source], safe='@')}"
+    picture.attrs["data-remote-src"] = source if is_remote(source) else _from_srcset(picture)
     if source[:4].lower() == "cid:":
         return unquote(source[4:]).strip("<> ").lower()
     return ""
 
 
-def _bare_text(source: str) -> str:
+def _from_srcset(picture: LexborNode) -> str:
+    """The first remote address of a picture that names its sources only by size."""
+    source = (picture.attributes.get("srcset") or "").strip()[:_MAX_ADDRESS_CHARS].partition(" ")[0].rstrip(",")
+    return source if is_remote(source) and not picture.attributes.get("src") else ""
+
+
+def bare_text(source: str) -> str:
+    """What stands between the tags, for HTML that is too complex to parse."""
     text = clean.body(stdlib_html.unescape(re.sub(r"<[^<>]*>?", " ", source[:MAX_CHARS]))).replace(QUOTE_MARK, "")
     return re.sub(r"[ \t]{2,}", " ", text).strip()

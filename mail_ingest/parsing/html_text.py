@@ -45,12 +45,16 @@ _BLOCKS = _SPACED | frozenset(
         "option",
     ]
 )
-# What mail programs wrap the history in: Gmail, Outlook, Yahoo, Thunderbird, Proton, Zimbra, Apple.
+# What mail programs wrap the history in: Gmail, Outlook, Yahoo, Thunderbird, Proton, Zimbra, Apple, GMX, Front, Airmail.
 _QUOTE_NAMES = re.compile(
-    r"(?:^|\s)(gmail_quote(_container)?|gmail_extra|yahoo_quoted\w*|moz-cite-prefix|OutlookMessageHeader|divRplyFwdMsg|x_divRplyFwdMsg"
+    r"(?:^|\s)(?:x_){0,5}(gmail_quote(_container)?|gmail_extra|yahoo_quoted\w*|moz-cite-prefix|OutlookMessageHeader|divRplyFwdMsg|OLK_SRC_BODY_SECTION|gmx_quote|front-blockquote|reply-intro|airmail_on|mailspring-quote"
     r"|appendonsend|protonmail_quote|tutanota_quote|zmail_extra|messageReplySection|mail-editor-reference-message-container"
     r"|ms-outlook-mobile-reference-message|freebirdFormviewerQuote)(?:$|\s)"
 )
+_QUOTE_TAGS = frozenset(["div", "span", "section"])
+_HISTORY_RULES = re.compile(r"(?:x_)*(?:stopSpelling|zwchr)\Z")
+# The line that Outlook draws above the head of the old mail, whatever the language of that head.
+_OUTLOOK_BORDER = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#?\w{3,12}\s+1\.0pt", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _MAX_QUOTE_DEPTH = 20
 
@@ -100,6 +104,8 @@ class _Writer:
         if tag == "br":
             self.newline()
         elif tag == "hr":
+            if not self.quotes and _HISTORY_RULES.match(node.attributes.get("id") or ""):
+                self.own_line(QUOTE_MARK)
             self.own_line(RULE)
         elif tag == "li":
             self.row.append("- ")
@@ -111,7 +117,7 @@ class _Writer:
             self.pre += 1
         elif tag == "blockquote":
             self.quotes += 1
-        elif tag == "div" and not self.quotes and _is_quote(node):
+        elif tag in _QUOTE_TAGS and not self.quotes and _is_quote(node):
             self.own_line(QUOTE_MARK)
 
     def _break(self, tag: str) -> None:
@@ -157,4 +163,7 @@ def to_text(root: LexborNode) -> str:
 def _is_quote(node: LexborNode) -> bool:
     attributes = node.attributes
     names = " ".join(attributes.get(key) or "" for key in ("class", "id", "name"))
-    return bool(names) and _QUOTE_NAMES.search(names[:500]) is not None
+    if (names and _QUOTE_NAMES.search(names[:500])) or attributes.get("name") == "quote":  # so GMX and web.de
+        return True
+    style = attributes.get("style") or ""
+    return _OUTLOOK_BORDER.search(style[:500]) is not None and "@" in (node.text(deep=True) or "")[:2_000]

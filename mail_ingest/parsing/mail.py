@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 class Unreadable(Exception):
@@ -26,6 +27,39 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>" if self.name and self.email else self.email or self.name
+
+
+class Protection(StrEnum):
+    """How the sender signed or encrypted the mail. Nothing is checked: that it says so is all that is known."""
+
+    NONE = ""
+    SMIME_SIGNED = "smime_signed"
+    SMIME_ENCRYPTED = "smime_encrypted"
+    PGP_SIGNED = "pgp_signed"
+    PGP_ENCRYPTED = "pgp_encrypted"
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self in {Protection.SMIME_ENCRYPTED, Protection.PGP_ENCRYPTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The event that an invitation is about.
+
+    `method` is what it asks for (RFC 5546: REQUEST, CANCEL, REPLY, COUNTER, PUBLISH, …), `status` CONFIRMED, TENTATIVE or CANCELLED,
+    of a REPLY the answer (ACCEPTED, DECLINED, TENTATIVE); upper-case words, or ''. `start` and `end` are aware UTC; of a day without
+    hours midnight UTC, and `end` that of the day after the last. `organizer` is an address.
+    """
+
+    method: str
+    summary: str
+    start: datetime | None
+    end: datetime | None
+    all_day: bool
+    location: str
+    organizer: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +105,5 @@ class ParsedMail:
     attachments: tuple[ParsedAttachment, ...]
     content_type: str = ""
     defects: tuple[str, ...] = ()
+    calendar: Calendar | None = None
+    protection: Protection = Protection.NONE

@@ -4,29 +4,20 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
-from mailparser_reply.constants import MAIL_LANGUAGES
-
-from mail_ingest.parsing import quote_headers
+from mail_ingest.parsing import quote_headers, quote_words, signatures
 from mail_ingest.parsing.html_text import QUOTE_MARK
 
 MAX_LINES = 10_000
 _MIN_BARE_QUOTES = 3  # Fewer quoted lines without an announcement are taken for the sender's own.
 _LOOK_AHEAD_LINES = 8
-_MAX_SIGNATURE_LINES = 20
-_MAX_SENT_FROM_CHARS = 100
+_MAX_POINTER_CHARS = 600
 
 _QUOTED = re.compile(r"[ \t]{0,4}>")
 _MARKS = re.compile(r"^[ \t]{0,4}(?:>[ \t]?)+")
-_DASHES = re.compile(r"^(?:--|__|—)\s*$")
-_FOOTER = re.compile(r"^[ \t]*_{20,}\s*$")
-_SENT_FROM = re.compile(
-    r"^\W{0,3}(?:sent (?:from|via|with) (?:my|an?|the|outlook|mail|yahoo|samsung|proton|aol|gmail|mobile|iphone)|get outlook for"
-    r"|von meinem|envoyé (?:de|à partir de) mon|enviado do meu|verstuurd vanaf mijn|отправлено|"
-    + "|".join(table["sent_from"].removesuffix(".*") for table in MAIL_LANGUAGES.values() if table.get("sent_from"))
-    + r")\b[^.,!?]{0,60}$",
-    re.IGNORECASE,
-)
-_DASH_NAME = re.compile(r"^-{1,2}[A-Z][\w.'-]*(?: [A-Z][\w.'-]*){0,3}$")
+_SEE_BELOW = re.compile(quote_words.SEE_BELOW, re.IGNORECASE)
+_LONE_LINK = re.compile(r"^\s*[<(]https?://[^\s<>()]{1,500}[>)][\s>]*$")
+_OPEN_LINK = re.compile(r"[<(]https?://[^\s<>()]{1,500}$")
+_LINK_END = re.compile(r"^[^\s<>()]{1,300}[>)]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +32,17 @@ def split(text: str, *, is_forward: bool = False) -> Reply:
     """Part the sender's words from what is quoted below, above or around them, and from signatures.
 
     Answers written between quoted lines keep the quotes that they answer. A forwarded mail is content, not history. What
-    would leave nothing visible is not folded. Lines after the first MAX_LINES go where the line before them went.
+    would leave nothing visible is not folded, nor where a few words say that the answers stand below in the history. Lines after the first MAX_LINES go where the line before them went.
     """
     lines = [part for line in text.split("\n") for part in quote_headers.unglue(line)]
     kinds = _kinds(lines[:MAX_LINES])
+    kinds = kinds[: _last_signature(lines, kinds)]
     folded = [False] * len(kinds) if is_forward else _history(kinds)
+    folded += [True] * (min(len(lines), MAX_LINES) - len(folded))
     _fold_signatures(lines, folded)
     folded += [folded[-1]] * (len(lines) - len(folded))
     visible = _join(lines, folded, wanted=False)
-    if not visible:
+    if not visible or (len(visible) <= _MAX_POINTER_CHARS and _SEE_BELOW.search(visible)):
         return Reply(_join(lines, [False] * len(lines), wanted=False), "")
     return Reply(visible, _join(lines, folded, wanted=True))
 
@@ -74,9 +67,19 @@ def _kinds(lines: list[str]) -> str:
             kinds.extend("s" * count)
             at += count - 1
         else:
-            kinds.append("t")
+            kinds.append("m" if _goes_on(lines, at, kinds) else "t")
         at += 1
     return "".join(kinds)
+
+
+def _goes_on(lines: list[str], at: int, kinds: list[str]) -> bool:
+    """Whether the line belongs to the quoted one above: a link that a program broke there, or put between quoted lines."""
+    if kinds[-1:] != ["m"]:
+        return False
+    line, above = lines[at][:_MAX_POINTER_CHARS], lines[at - 1][-_MAX_POINTER_CHARS:]
+    if _OPEN_LINK.search(above) and _LINK_END.match(line):
+        return True
+    return at + 1 < len(lines) and _QUOTED.match(lines[at + 1]) is not None and _LONE_LINK.match(line) is not None
 
 
 def _announced_inside(lines: list[str], at: int, finder: quote_headers.Finder) -> bool:
@@ -124,32 +127,24 @@ def _unmarked_history(kinds: str) -> int:
     return len(kinds)
 
 
+def _last_signature(lines: list[str], kinds: str) -> int:
+    """Where the signature at the very end begins, so that what stands above it is not taken for an answer written below a quote."""
+    start = max(kinds.rfind(kind) for kind in "smk") + 1
+    at = signatures.start_of(lines, start, len(kinds))
+    return at if set(kinds[:at]) - set("e") else len(kinds)
+
+
 def _fold_signatures(lines: list[str], folded: list[bool]) -> None:
     at = 0
     for is_history, run in groupby(list(folded)):
         size = len(list(run))
         if not is_history:
-            start = _signature_start(lines, at, at + size)
+            start = signatures.start_of(lines, at, at + size)
             if start < at + size and any(
                 line.strip() and not fold for line, fold in zip(lines[:start], folded[:start], strict=True)
             ):
                 folded[start : at + size] = [True] * (at + size - start)
         at += size
-
-
-def _signature_start(lines: list[str], start: int, end: int) -> int:
-    """The line that begins the signature of this stretch of own words, else `end`."""
-    written = [at for at in range(start, end) if lines[at].strip()]
-    for left, at in reversed(list(enumerate(reversed(written[-_MAX_SIGNATURE_LINES - 1 :])))):
-        line = lines[at]
-        if _DASHES.match(line) or (_FOOTER.match(line) and left):
-            return at
-        if left <= 1 and len(line) <= _MAX_SENT_FROM_CHARS and _SENT_FROM.match(line):
-            return at
-    if written and len(written) > 1 and _DASH_NAME.match(lines[written[-1]].rstrip()):
-        above = lines[written[-2]].lstrip()
-        return end if above.startswith("-") else written[-1]
-    return end
 
 
 def _join(lines: list[str], folded: list[bool], *, wanted: bool) -> str:

@@ -4,7 +4,18 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 
-from mail_ingest.parsing import addresses, bodies, charsets, clean, files, headers, quote_headers, quotes, structure
+from mail_ingest.parsing import (
+    addresses,
+    bodies,
+    charsets,
+    clean,
+    files,
+    headers,
+    protection,
+    quote_headers,
+    quotes,
+    structure,
+)
 from mail_ingest.parsing.headers import Headers
 from mail_ingest.parsing.html_text import QUOTE_MARK
 from mail_ingest.parsing.mail import Address, ParsedAttachment, ParsedMail, Unreadable
@@ -32,6 +43,7 @@ def parse(raw: bytes, *, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> Pa
         raise Unreadable("there is no header line, and what is there is not text")
     tree = structure.read(data)
     top = tree.root.headers
+    protected = protection.read(tree)
     found = bodies.read(tree.root)
     attachments = _attachments(found, max_bytes=max_attachment_bytes)
     if not found.text.strip():
@@ -57,6 +69,8 @@ def parse(raw: bytes, *, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> Pa
         attachments=attachments,
         content_type=clean.line(top.first_raw("content-type"), limit_chars=1_000),
         defects=tuple(sorted(tree.defects | found.defects)),
+        calendar=found.calendar,
+        protection=found.protection if found.protection.is_encrypted else protected or found.protection,
     )
 
 

@@ -7,9 +7,12 @@ mail can hold a worker for minutes. This one looks only for delimiter lines, and
 import binascii
 import quopri
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
+from urllib.parse import quote
 
-from mail_ingest.parsing import charsets, headers
+from mail_ingest.parsing import charsets, clean, headers
 from mail_ingest.parsing.headers import Headers
 
 MAX_DEPTH = 50
@@ -30,6 +33,8 @@ class Part:
     start: int
     end: int
     children: list["Part"] = field(default_factory=list)
+    fallback_name: str = ""  # what to call the file if the mail gives it no name
+    fallback_id: str = ""  # what the HTML shows it by if the mail gives it no Content-ID
 
     @property
     def is_multipart(self) -> bool:
@@ -40,6 +45,28 @@ class Part:
         """`attachment`, `inline`, another lower-case word, or ''."""
         return self.headers.first_raw("content-disposition").partition(";")[0].strip().lower()
 
+    @property
+    def content_id(self) -> str:
+        """The Content-ID without brackets, or the one that it was given here, or ''."""
+        own = clean.plain(self.headers.first_raw("content-id"), limit_chars=300).strip("<> ")
+        return own or self.fallback_id
+
+    @property
+    def name(self) -> str:
+        """The file name as the mail gives it, or ''."""
+        return self.headers.param("content-disposition", "filename") or self.headers.param("content-type", "name")
+
+    def leaves(self) -> Iterator["Part"]:
+        """The parts below (or this one) that have no parts, in order. Recursion is as deep as the tree, which is bounded."""
+        if not self.is_multipart:
+            yield self
+        for child in self.children:
+            yield from child.leaves()
+
+    def opening(self) -> bytes:
+        """The first few bytes of the content, without decoding the rest."""
+        return replace_fields(self, end=min(self.end, self.start + 64)).content()
+
     def content(self) -> bytes:
         """The body with its transfer encoding undone. An encoding that nobody knows is left as it is."""
         body = self.data[self.start : self.end]
@@ -49,7 +76,7 @@ class Part:
         if encoding.startswith("quoted"):
             return quopri.decodestring(body)
         if "uu" in encoding:
-            return _from_uu(body)
+            return from_uu(body)
         return body
 
 
@@ -73,6 +100,25 @@ def read(data: bytes) -> Tree:
 def read_headers(data: bytes) -> Headers:
     """Only the header fields of a mail."""
     return headers.read_block(data, 0, len(data))[0]
+
+
+def replace(part: Part, data: bytes, tree: Tree) -> None:
+    """Put the mail or part in `data` in the place of `part`."""
+    inner = read(data)
+    part.content_type = "multipart/mixed"
+    part.children = [inner.root]
+    tree.defects |= inner.defects
+
+
+def made(content_type: str, filename: str, content: bytes, *, content_id: str = "") -> Part:
+    """A part for a file that did not stand in one."""
+    found = Headers()
+    found.add("Content-Type", content_type.encode("utf-8", "replace"))
+    name = quote(filename, safe="", errors="replace")
+    found.add("Content-Disposition", b"attachment" + (f"; filename*=utf-8''{name}".encode() if name else b""))
+    if content_id:
+        found.add("Content-ID", content_id.encode("utf-8", "replace"))
+    return Part(found, content_type.partition(";")[0].strip().lower(), content, 0, len(content))
 
 
 def _likely_charset(data: bytes) -> str:
@@ -168,7 +214,8 @@ def _before_break(data: bytes, at: int) -> int:
     return at - (2 if data[at - 2 : at] == b"\r\n" else 1)
 
 
-def _from_uu(body: bytes) -> bytes:
+def from_uu(body: bytes) -> bytes:
+    """What is uuencoded in the body; the body itself where nothing is."""
     begin = _UU_BEGIN.search(body)
     if not begin:
         return body

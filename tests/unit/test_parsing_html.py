@@ -4,6 +4,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from mail_ingest.parsing import html
+from mail_ingest.parsing.html_text import RULE
 
 ACTIVE = (
     "<script",
@@ -68,6 +69,8 @@ class TestSanitised:
             ('<img src="//x.example/a.png">', '<img data-remote-src="//x.example/a.png">'),
             ('<img src="file:///etc/passwd">', "<img>"),
             ('<img src="/a.png" srcset="http://x.example/b.png 2x">', "<img>"),
+            ('<img srcset="https://x.example/b.png 2x, c 3x">', '<img data-remote-src="https://x.example/b.png">'),
+            ('<p style="color:red;margin-left:-99px">x</p>', "<p>x</p>"),
             ('<img src="cid:a" data-remote-src="javascript:x">', '<img src="cid:a">'),
             ('<img src="data:image/png;base64,AAAA">', '<img src="data:image/png;base64,AAAA">'),
             ('<img src="data:image/svg+xml;base64,AAAA">', "<img>"),
@@ -153,11 +156,30 @@ class TestText:
 
     @pytest.mark.parametrize(
         "marks",
-        ['class="gmail_quote"', 'id="divRplyFwdMsg"', 'class="a moz-cite-prefix"', 'name="messageReplySection"'],
+        [
+            'class="gmail_quote"',
+            'id="divRplyFwdMsg"',
+            'class="a moz-cite-prefix"',
+            'name="messageReplySection"',
+            'id="x_divRplyFwdMsg"',
+            'name="quote"',
+        ],
     )
     def test_marks_where_the_program_says_history_begins(self, marks: str) -> None:
         assert html.read(f"<div>new</div><div {marks}>old</div>").text == "new\n\ue000\nold"
         assert "\ue000" not in html.read(f"<blockquote><div {marks}>old</div></blockquote>").text
+
+    def test_marks_where_outlook_draws_its_line_above_a_head_in_any_language(self) -> None:
+        border = 'style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm"'
+        assert (
+            html.read(f"<p>new</p><div {border}><b>Xyz:</b> a@example.com</div>").text
+            == "new\n\n\ue000\nXyz: a@example.com"
+        )
+        assert "\ue000" not in html.read(f"<p>new</p><div {border}>a drawing</div>").text
+
+    def test_marks_the_rule_of_hotmail_and_zimbra(self) -> None:
+        assert html.read('new<hr id="stopSpelling">old').text == f"new\n\ue000\n{RULE}\nold"
+        assert html.read('<span id="OLK_SRC_BODY_SECTION">old</span>').text == "\ue000\nold"
 
     def test_of_hopeless_html_is_what_stands_between_the_tags(self) -> None:
         page = html.read("<div>" * 600 + "cold &amp;\ue000 <b>dark</b>")

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 # many languages
 """What of a reply is new. Nothing may be lost, and something must always be visible."""
 
 from collections import Counter
@@ -32,7 +33,6 @@ class TestSplit:
             "W dniu 2026-03-02 o 10:15, Desk napisał(a):",
             "Em seg., 2 de mar. de 2026 às 10:15, Desk <desk@example.org> escreveu:",
             "Den 2 mars 2026 10:15 skrev Desk <desk@example.org>:",
-            "2026年3月2日(月) 10:15 Desk <desk@example.org>:",
             "пн, 2 мар. 2026 года, 10:15, Desk <desk@example.org>:",
             "Desk <desk@example.org> wrote:",
             "-----Original Message-----",
@@ -41,6 +41,31 @@ class TestSplit:
             "Von: Desk\nGesendet: Montag, 2. März 2026 10:15\nAn: Ada\nBetreff: Boiler",
             "*De :* Desk <desk@example.org>\n*Envoyé :* lundi 2 mars 2026\n*Objet :* Boiler",
             "From: desk@example.org Date: Mon, 2 Mar 2026 10:15",
+            "-----Antwort Nachricht-----",
+            "-------- Original message --------",
+            "-------- Message d'origine --------\nDe : Desk\nDate : 02/03/2026",
+            "Mensagem original\nDe: Desk\nData: 02/03/2026",
+            "-----Desk <desk@example.org> wrote: -----",
+            "---- On Mon, 02 Mar 2026 10:15:00 +0100 Desk <desk@example.org> wrote ----",
+            "Desk <desk@example.org> schrieb am Mo., 2. März 2026, 10:15:",
+            "Desk <desk@example.org> ezt írta (időpont: 2026. márc. 2., H, 10:15):",
+            "desk@example.org escribió el 02/03/2026:",
+            "Quoting Desk <desk@example.org>:",
+            "Zitat von Desk <desk@example.org>:",
+            "On Mon, Mar 2, 2026 at 10:15 AM The Desk of a very long\ndepartment <desk.with.a.long.name@example.org>\nwrote:",
+            "Op 17-feb.-2026, om 13:18 heeft Desk <desk@example.org> het volgende geschreven:",
+            "På 14 september 2026 på 02:23:18, Desk (desk@example.org) skrev:",
+            "2026年3月2日(月) 10:15 Desk <desk@example.org>:",
+            "Kimden: Desk <desk@example.org>\nGönderildi: 2 Mart 2026 Pazartesi 10:15\nKime: Ada\nKonu: YNT: y",
+            "Feladó: Desk <desk@example.org>\nElküldve: 2026. március 2., hétfő 10:15\nCímzett: Ada\nTárgy: RE: y",
+            "De la: Desk <desk@example.org>\nTrimis: luni, 2 martie 2026 10:15\nCătre: Ada\nSubiect: RE: y",
+            "Από: Desk <desk@example.org>\nΣτάλθηκε: Δευτέρα\nΠρος: Ada\nΘέμα: y",
+            "Від: Desk <desk@example.org>\nНадіслано: 2 березня 2026 р.\nКому: Ada\nТема: y",
+            "מאת: Desk <desk@example.org>\nנשלח: יום שני 02 מרץ 2026\nאל: Ada\nנושא: y",
+            "من: Desk <desk@example.org>\nتاريخ الإرسال: 2 مارس\nإلى: Ada\nالموضوع: y",
+            "差出人: Desk <desk@example.org>\n送信日時: 2026年3月2日 10:15\n宛先: Ada\n件名: RE: y",
+            "\tDesk <desk@example.org>\n\t02.03.2026 10:15\n\n\t\tTo\n\t\tada@example.com\n\t\tcc\n\n\t\tSubject\n\t\tBoiler",
+            "\tDesk\n\t02.03.2026 10:15\n\n\t\tAn\n\t\tada@example.com\n\n\t\tThema:\n\t\tBetreff",
             "> On 2 March 2026 at 10:15 Desk <desk@example.org> wrote:",
         ],
     )
@@ -52,6 +77,37 @@ class TestSplit:
         reply = quotes.split(f"It is on now.\nThank you{gap}{announcement}\n\n{history}")
         assert reply.visible == "It is on now.\nThank you"
         assert lines_of(reply.quoted) == lines_of(f"{announcement}\n{history}")
+
+    @pytest.mark.parametrize("announcement", ["Desk wrote:", "_____________\nFrom: desk@example.org"])
+    def test_believes_little_only_where_a_quote_follows(self, announcement: str) -> None:
+        assert quotes.split(f"It is on.\n\n{announcement}\n\n{QUOTE}").visible == "It is on."
+        assert quotes.split(f"It is on.\n\n{announcement}\n\nno quote").quoted == ""
+        assert quotes.split(f"It is on.\n\n{announcement}\n\n>>> no quote <<<").quoted == ""
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "Please see my answers below.",
+            "Meine Antworten unten in rot",
+            "mes réponses en rouge",
+            "zie hieronder",
+            "vedi sotto",
+            "comments inline",
+        ],
+    )
+    def test_shows_history_that_the_sender_points_at(self, words: str) -> None:
+        text = f"{words}\n\nFrom: Desk <desk@example.org>\nSent: Monday\nSubject: x\n\nIs it on? Yes.\nIs it warm? No."
+        assert quotes.split(text) == quotes.Reply(text, "")
+
+    def test_folds_a_link_that_a_program_broke_or_put_between_quoted_lines(self) -> None:
+        start = "new\n\nDesk <desk@example.org> wrote:\n> one\n"
+        assert quotes.split(f"{start}> see (https://desk.example/a\nb=3dd518)\n> two").visible == "new"
+        assert quotes.split(f"{start} (https://desk.example/a) >\n> two").visible == "new"
+        assert "(my answer)" in quotes.split(f"{start}(my answer)\n> two").visible
+
+    def test_takes_no_signature_for_an_answer_below_a_quote(self) -> None:
+        text = "Desk <desk@example.org> wrote:\n> Is it on?\n\nYes.\n\n> Bye\n\n-- \nAda"
+        assert quotes.split(text).visible == "Desk <desk@example.org> wrote:\n> Is it on?\n\nYes."
 
     def test_shows_an_answer_below_the_quote(self) -> None:
         reply = quotes.split(f"Desk <desk@example.org> wrote:\n{QUOTE}\n\nIt is on now.")
@@ -101,6 +157,10 @@ class TestSplit:
             "a -- b\n\n--",
             "The options are\n- Kitchen\n- Bathroom",
             "Sent from my desk, is much easier than the phone.",
+            "Obtained from the Outlook for the next year.",
+            "On Monday\nthe plumber came:\nhe wrote it down",
+            "My landlord\n02.03.2026 10:15\nrang the bell",
+            "My landlord\n02.03.2026 10:15\nSubject\nwas the boiler",
         ],
     )
     def test_folds_nothing_that_only_looks_like_history(self, text: str) -> None:
@@ -115,6 +175,30 @@ class TestSplit:
             "Sent from my iPhone",
             "Gesendet von meinem Telefon",
             "Get Outlook for iOS",
+            "Get Outlook for iOS<https://aka.example/o0ukef>",
+            "Sent from Mail<https://go.example/fwlink/?LinkId=550986> for Windows 10",
+            "Sent via the Samsung Galaxy S10, an AT&T 5G smartphone",
+            "Sent from my mobile. Please excuse brevity.",
+            "Sent with Proton Mail secure email.",
+            "Von meinem Samsung Galaxy Smartphone gesendet.",
+            "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.",
+            "Outlook für iOS beziehen",
+            "Envoyé de mon iPhone",
+            "Obtenir Outlook pour iOS",
+            "Enviado desde mi iPhone",
+            "Enviado do meu iPhone",
+            "Inviato dal mio iPhone",
+            "Outlook voor iOS downloaden",
+            "Skickat från min iPhone",
+            "Sendt fra min iPhone",
+            "Lähetetty iPhonesta",
+            "Wysłane z iPhone'a",
+            "Odesláno z iPhonu",
+            "iPhone'umdan gönderildi",
+            "Отправлено из мобильной Яндекс.Почты",
+            "iPhoneから送信",
+            "发自我的iPhone",
+            "나의 iPhone에서 보냄",
             "-Ada Tenant",
             "_________________________________\ntenants mailing list\nhttps://lists.example.org",
         ],
@@ -140,6 +224,11 @@ class TestSplit:
     def test_cuts_a_line_that_the_reply_shares_with_the_announcement(self) -> None:
         reply = quotes.split("it is on--- On Mon, Mar 2, 2026 at 3:59 PM, desk@example.org wrote:\n> Hi")
         assert reply.visible == "it is on"
+
+    @pytest.mark.parametrize("day", ["Wed, Apr 4, 2026", "4 Apr 2026", "2026-04-04", "Apr 4, 2026"])
+    def test_cuts_it_also_without_dashes(self, day: str) -> None:
+        assert quotes.split(f"it is on. On {day} at 3:59 PM, desk@example.org wrote:\n> Hi").visible == "it is on."
+        assert quote_headers.unglue("see On the day that he wrote:") == ("see On the day that he wrote:",)
 
     def test_treats_lines_beyond_the_limit_as_the_last_before_it(self) -> None:
         start = "new\n\nDesk <desk@example.org> wrote:\n\n"
@@ -192,7 +281,15 @@ class TestSplit:
 class TestIsForwardSubject:
     @pytest.mark.parametrize(
         ("subject", "expected"),
-        [("Fwd: x", True), ("WG: x", True), ("FW:x", True), ("Re: Fwd: x", False), ("Forward planning: x", False)],
+        [
+            ("Fwd: x", True),
+            ("WG: x", True),
+            ("VB: x", True),
+            ("VS: x", False),
+            ("FW:x", True),
+            ("Re: Fwd: x", False),
+            ("Forward planning: x", False),
+        ],
     )
     def test_answers(self, subject: str, expected: bool) -> None:
         assert quote_headers.is_forward_subject(subject) is expected
