@@ -1,6 +1,6 @@
 # A fresh machine needs python3 (3.11 or newer, with venv), make and a package index. All the rest is made here, in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check lock openapi bench clean
+.PHONY: help run graph-demo test test-services scoreboard check lock openapi bench clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -15,8 +15,8 @@ SERVICES_REDIS_URL = $(or $(REDIS_URL),redis://127.0.0.1:6379/9)
 
 # Tests and checks see none of the settings of whoever runs them, and never touch a real state folder.
 CLEAN_ENV := env -u ALLOWED_HOSTS -u BASE_URL -u BEHIND_PROXY -u BIND -u CACHE_TTL -u DATABASE_URL -u DEBUG -u DEMO \
-	-u EMAIL_URL -u FIELD_ENCRYPTION_KEYS -u LOG_LEVEL -u MAX_CACHE_SIZE -u MICROSOFT_CLIENT_ID -u MICROSOFT_CLIENT_SECRET \
-	-u MICROSOFT_TENANT_ID -u OPENAI_API_KEY -u OPENAI_BASE_URL -u PORT -u REDIS_URL -u SECRET_KEY \
+	-u EMAIL_URL -u FIELD_ENCRYPTION_KEYS -u LOG_LEVEL -u MAX_CACHE_SIZE -u MICROSOFT_AUTHORITY_URL -u MICROSOFT_CLIENT_ID \
+	-u MICROSOFT_CLIENT_SECRET -u MICROSOFT_GRAPH_URL -u MICROSOFT_TENANT_ID -u PREPARE_STATEMENTS -u OPENAI_API_KEY -u OPENAI_BASE_URL -u PORT -u REDIS_URL -u SECRET_KEY \
 	HANDYCONNECT_VAR=$(CURDIR)/var/test PYTHONUNBUFFERED=1
 PYTEST := $(PY) -m pytest -n 2 --dist loadgroup
 
@@ -26,6 +26,9 @@ help: ## list what can be made
 
 run: $(RUN) ## start everything on this machine (PORT=8000 BIND=127.0.0.1 HANDYCONNECT_VAR=var DEMO=0 for an empty start)
 	@exec $(PY) manage.py run --stop-with-parent
+
+graph-demo: $(DEV) ## start everything against a stand-in for Microsoft Graph: no tenant, no account needed (PORT=8000)
+	@exec $(PY) -m tests.standins.graph.product
 
 test: $(DEV) ## run the tests on the embedded profile: SQLite, no server needed
 	@$(CLEAN_ENV) $(PYTEST) -m "not services" tests/unit tests/integration --cov --cov-report= --cov-fail-under=0
@@ -39,6 +42,9 @@ test-services: $(DEV) ## run the tests on PostgreSQL and Redis (DATABASE_URL, RE
 		SECRET_KEY=only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz \
 		FIELD_ENCRYPTION_KEYS=b25seS1mb3ItdGVzdHMtMDEyMzQ1Njc4OWFiY2RlZmc= \
 		$(PYTEST)
+
+scoreboard: $(DEV) ## how the product does on mails that nobody here wrote (JSON=1 for JSON); fails when a row falls
+	@$(CLEAN_ENV) $(PY) -m tests.scoreboard $(if $(JSON),--json)
 
 check: $(DEV) ## run every linter, type checker and contract
 	@failed=''; \
@@ -64,8 +70,9 @@ openapi: $(DEV) ## write docs/openapi.yaml from the code
 	@mkdir -p docs
 	@$(CLEAN_ENV) $(PY) manage.py spectacular --fail-on-warn --file docs/openapi.yaml && echo 'docs/openapi.yaml is written.'
 
-bench: $(RUN) ## measure how long a dropped mail takes to become a complete case
+bench: $(RUN) ## how long a mail takes to become a case, and how many a second (PostgreSQL, Redis; BENCH=--peer compares)
 	@$(PY) -m bench.intake
+	@$(PY) -m bench.throughput $(BENCH)
 
 lock: $(MADE) ## write both lock files from pyproject.toml (UPGRADE=1: with the newest versions that it allows)
 	@$(FIND_UV); \
