@@ -1,0 +1,1 @@
+"""Outside services played by real servers on this machine."""
