@@ -141,7 +141,14 @@ def _remarks(event: TimelineEvent) -> list[str]:
     texts = [event.data.get("reason"), personal.get("subject") or personal.get("title"), personal.get("body")]
     if event.data.get("code"):
         texts.append(str(event.data["code"]))
+    texts += _whereabouts(event)
     return [Truncator(str(text)).chars(LONGEST) for text in texts if text]
+
+
+def _whereabouts(event: TimelineEvent) -> list[str]:
+    """From which case and into which other one something went, where the event tells of that."""
+    words = {"from_case": _("From case %(number)s."), "into_case": _("Into case %(number)s.")}
+    return [word % {"number": event.data[name]} for name, word in words.items() if event.data.get(name)]
 
 
 def _who(event: TimelineEvent, names: Mapping[str, Mapping[str, str]]) -> str:

@@ -5,10 +5,11 @@ from its `AppConfig.ready()`: initialisers run when a case is created (the SLA c
 status (the clock pauses), guards before one (open required tasks keep a case from being resolved).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 if TYPE_CHECKING:
     from accounts.actors import Actor
@@ -40,6 +41,21 @@ Mover = Callable[["Case", str, datetime, "Actor"], None]
 Guard = Callable[["Case", str], Objection | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """How one kind of thing follows its case into another. Both cases are locked when it is called.
+
+    `move(source, target, at)` answers the ids of what it moved. `move_back(ids, source, target, at)` gives `source` those
+    of them that are still on `target`, and answers their ids; what was put elsewhere since stays there. `lock(source_id)`
+    takes, before the cases are locked, the locks that others take before a case's: else the two would wait for each other.
+    """
+
+    name: str
+    move: Callable[["Case", "Case", datetime], list[int]]
+    move_back: Callable[[Sequence[int], "Case", "Case", datetime], list[int]]
+    lock: Callable[[UUID], None] | None = None
+
+
 @dataclass(slots=True)
 class Hooks:
     """Filled once, while the apps start; read by `cases.services`."""
@@ -48,6 +64,7 @@ class Hooks:
     movers: list[Mover] = field(default_factory=list)
     relabelers: list[Initialiser] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
+    mergers: list[Merger] = field(default_factory=list)
 
     def objection(self, case: "Case", status: str) -> Objection | None:
         """The first objection that a guard has to moving `case` to `status`."""

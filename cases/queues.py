@@ -49,7 +49,9 @@ _QUEUES: Sequence[Queue] = (
         _("Arrived today"),
         lambda _reader, now: Q(received_at__gte=midnight(now), created_at__gte=midnight(now)),
     ),
-    Queue("resolved_today", _("Resolved today"), lambda _reader, now: Q(resolved_at__gte=midnight(now))),
+    Queue(
+        "resolved_today", _("Resolved today"), lambda _reader, now: Q(resolved_at__gte=midnight(now), merged_into=None)
+    ),
 )
 QUEUES: dict[str, Queue] = {queue.name: queue for queue in _QUEUES}
 

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.urls import path
 
+from cases.api.merges import Merges
 from cases.api.views import Cases, CaseSearch, CasesInBulk, Categories, Notes, Timeline
 
 one: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
@@ -17,6 +18,8 @@ urlpatterns = [
     path("cases/<uuid:case_id>/status", Cases.as_view({"patch": "status"}), name="case-status"),
     path("cases/<uuid:case_id>/assign", Cases.as_view({"patch": "assign"}), name="case-assign"),
     path("cases/<uuid:case_id>/restore", Cases.as_view({"post": "restore"}), name="case-restore"),
+    path("cases/<uuid:case_id>/merge", Merges.as_view({"post": "merge"}), name="case-merge"),
+    path("cases/<uuid:case_id>/unmerge", Merges.as_view({"post": "unmerge"}), name="case-unmerge"),
     path("cases/<uuid:case_id>/timeline", Timeline.as_view({"get": "list"}), name="case-timeline"),
     path("cases/<uuid:case_id>/notes", Notes.as_view({"get": "list", "post": "create"}), name="case-notes"),
     path("categories", Categories.as_view({"get": "list"}), name="categories"),

@@ -5,7 +5,7 @@ from typing import Any
 from cases.embed import embed
 from cases.facts import mail_replayed, mail_stored, outbound_queued
 from cases.tasks import ask
-from mail_ingest import tasks
+from mail_ingest import merging, tasks
 from mail_ingest.representation import thread_ids_of_cases
 
 
@@ -22,3 +22,4 @@ def connect() -> None:
     mail_replayed.connect(process_soon, dispatch_uid="mail_ingest.process_replayed_soon")
     outbound_queued.connect(send_soon, dispatch_uid="mail_ingest.send_soon")
     embed("threads", thread_ids_of_cases, empty=list)
+    merging.connect()

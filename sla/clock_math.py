@@ -270,6 +270,7 @@ PAUSE_WORDS = {
     "awaiting_vendor": gettext_lazy("while awaiting the vendor"),
     "resolved": gettext_lazy("while resolved"),
     "closed": gettext_lazy("while closed"),
+    "merged": gettext_lazy("while merged into another case"),
 }
 """How each status that may pause a clock reads in the sentence; other reasons are left out."""
 

@@ -28,17 +28,27 @@ SYSTEM = Actor.system("sla")
 def start_clocks(case: Case, at: datetime, _actor: Actor) -> None:
     """Initialiser of `cases.lifecycle`: start the promises of the first policy in use, from when the mail was received."""
     policy = SLAPolicy.objects.filter(is_active=True).select_related("calendar").first()
+    clocks: list[SLAClock] = []
     if policy:
-        for kind in ClockKind:
-            _start(case, policy, kind, cycle=1, started_at=case.received_at)
-    show_on_case(case, at=at)
+        terms = _terms(policy)
+        drafts = [_draft(case, policy, terms, kind, cycle=1, started_at=case.received_at) for kind in ClockKind]
+        clocks = SLAClock.objects.bulk_create(clock for clock in drafts if clock)
+        ClockSegment.objects.bulk_create(ClockSegment(clock=clock, started_at=clock.started_at) for clock in clocks)
+    _show(case, clocks, at=at)
 
 
 def follow_status(case: Case, old: str, at: datetime, actor: Actor) -> None:
-    """Mover of `cases.lifecycle`: pause, resume, stop or start again what the new status asks for."""
+    """Mover of `cases.lifecycle`: pause, resume, stop or start again what the new status asks for.
+
+    A merge ends no promise: the clocks of a merged case stand still, neither met nor missed, until it is taken back.
+    """
     clocks = list(case.clocks.open().select_for_update())
-    finished = {Case.Status.RESOLVED, Case.Status.CLOSED, Case.Status.MERGED}
-    if case.status in finished:
+    finished = {Case.Status.RESOLVED, Case.Status.CLOSED}
+    if case.status == Case.Status.MERGED:
+        for clock in clocks:
+            if clock.state == ClockState.RUNNING:
+                _pause(clock, at=at, because=case.status)
+    elif case.status in finished:
         for clock in clocks:
             _stop(clock, at=at, actor=actor, fulfilled=clock.kind == ClockKind.RESOLUTION)
     elif old in finished:
@@ -86,16 +96,25 @@ def sweep_clocks(*, now: datetime) -> int:
 
 
 def show_on_case(case: Case, *, at: datetime) -> None:
-    """Keep the case's own `sla_status` and `sla_due_date`: those of its nearest open clock, or how the last one ended."""
-    clocks = list(SLAClock.objects.filter(case=case).order_by("cycle", "id"))
+    """Keep the case's own `sla_status` and `sla_due_date`: those of its nearest open clock, or how the last one ended.
+
+    For a merged case nothing is promised any more.
+    """
+    _show(case, list(SLAClock.objects.filter(case=case).order_by("cycle", "id")), at=at)
+
+
+def _show(case: Case, clocks: list[SLAClock], *, at: datetime) -> None:
+    """The same for a case whose clocks, all of them and in order, are at hand."""
     running = sorted((c for c in clocks if c.state == ClockState.RUNNING and c.due_at), key=lambda c: c.due_at or at)
     paused = [clock for clock in clocks if clock.state == ClockState.PAUSED]
     ended = [clock for clock in clocks if clock.state in {ClockState.MET, ClockState.MISSED}]
     due: datetime | None = None
-    if running:
+    if case.status == Case.Status.MERGED:
+        status: str = Case.SLAStatus.NOT_APPLICABLE
+    elif running:
         nearest = running[0]
         due = nearest.due_at
-        status: str = _shown_status(nearest, at)
+        status = _shown_status(nearest, at)
     elif paused:
         status = Case.SLAStatus.PAUSED
     elif ended:
@@ -152,17 +171,28 @@ def _calendar(clock: SLAClock) -> WorkingCalendar:
     return WorkingCalendar.parse(clock.terms["calendar"])
 
 
-def _start(case: Case, policy: SLAPolicy, kind: ClockKind, *, cycle: int, started_at: datetime) -> None:
-    """Start one clock. A calendar without working time makes no promise, and must not keep a mail from being filed."""
+def _draft(
+    case: Case,
+    policy: SLAPolicy,
+    terms: dict[str, object],
+    kind: ClockKind,
+    *,
+    cycle: int,
+    started_at: datetime,
+) -> SLAClock | None:
+    """A clock that is still to be stored, with its first segment at `started_at`; None where nothing is promised.
+
+    A calendar without working time makes no promise, and must not keep a mail from being filed.
+    """
     target_minutes = policy.target_minutes(priority=case.priority, kind=kind)
     if target_minutes is None:
-        return
+        return None
     clock = SLAClock(
         case=case,
         kind=kind,
         cycle=cycle,
         policy=policy,
-        terms=_terms(policy),
+        terms=terms,
         target_minutes=target_minutes,
         started_at=started_at,
     )
@@ -170,16 +200,19 @@ def _start(case: Case, policy: SLAPolicy, kind: ClockKind, *, cycle: int, starte
         _set_deadlines(clock, runs=[Run(started_at)])
     except (InvalidCalendar, Unreachable) as error:
         log.warning("clock_not_started", policy=policy.slug, reason=str(error))
-        return
-    clock.save()
-    ClockSegment.objects.create(clock=clock, started_at=started_at)
+        return None
+    return clock
 
 
 def _start_again(case: Case, *, at: datetime) -> None:
     """A reopened case has its whole resolution time again, from now."""
     last = case.clocks.filter(kind=ClockKind.RESOLUTION).select_related("policy__calendar").order_by("-cycle").first()
-    if last:
-        _start(case, last.policy, ClockKind.RESOLUTION, cycle=last.cycle + 1, started_at=at)
+    clock = last and _draft(
+        case, last.policy, _terms(last.policy), ClockKind.RESOLUTION, cycle=last.cycle + 1, started_at=at
+    )
+    if clock:
+        clock.save()
+        ClockSegment.objects.create(clock=clock, started_at=at)
 
 
 def _set_deadlines(clock: SLAClock, *, runs: list[Run] | None = None) -> None:

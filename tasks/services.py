@@ -63,7 +63,7 @@ class TaskDraft:
     checklist: Sequence[str] = ()
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def create_task(draft: TaskDraft, *, at: datetime, actor: Actor) -> Task:
     """Add a task, to a case or standing alone."""
     task = Task.objects.create(
@@ -179,6 +179,20 @@ def open_required_tasks(case: Case, status: str) -> Objection | None:
         len(waiting),
     ) % {"count": len(waiting), "names": names}
     return Objection("open_required_tasks", detail, tuple(str(task.pk) for task in waiting))
+
+
+def move_open_tasks(source: Case, target: Case, _at: datetime) -> list[int]:
+    """A merger of `cases.lifecycle`: what is still to be done follows a merged case; their ids. What is done stays."""
+    ids = list(Task.objects.of_case(source.pk).open().order_by("id").values_list("pk", flat=True))
+    Task.objects.filter(pk__in=ids).update(case=target)
+    return ids
+
+
+def move_tasks_back(ids: Sequence[int], source: Case, target: Case, _at: datetime) -> list[int]:
+    """The other way: those of them that are still on `target`, done or not."""
+    still = list(Task.objects.of_case(target.pk).filter(pk__in=ids).values_list("pk", flat=True))
+    Task.objects.filter(pk__in=still).update(case=source)
+    return still
 
 
 def _locked(task_id: int, *, expected_version: int | None) -> Task:

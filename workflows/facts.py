@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.timezone import get_default_timezone
 
 from cases.models import Case, TimelineEvent
@@ -15,27 +16,44 @@ from notifications.events import message_of
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def readable_cases() -> QuerySet[Case]:
+    """The cases that rules may act on, with all that conditions ask of them."""
+    people_and_labels = ("customer", "assigned_to", "assigned_team", "category")
+    return Case.objects.existing().filter(merged_into=None).select_related(*people_and_labels)
+
+
 class Situation:
     """The facts of one case and one event (or, for rules of time, one moment). Reads only what somebody asks for.
 
-    What belongs to the event is read once, however many rules ask; the case is read again after `forget_case`, because
-    each rule has to see what the ones before it have made of the case.
+    What belongs to the event is read once, however many rules ask; a case is read again after `forget_case`,
+    because each rule has to see what the ones before it have made of it. Situations may share what they have read (`cases`).
     """
 
-    def __init__(self, *, case_id: UUID, kind: str, occurred_at: datetime, event: TimelineEvent | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        case_id: UUID,
+        kind: str,
+        occurred_at: datetime,
+        event: TimelineEvent | None = None,
+        cases: dict[UUID, Case | None] | None = None,
+    ) -> None:
         self.case_id = case_id
+        self.cases = {} if cases is None else cases
         self.kind = kind
         self.occurred_at = occurred_at
         self.event = event
 
-    @cached_property
+    @property
     def case(self) -> Case | None:
-        """The case as it stands now; None when it was deleted."""
-        cases = Case.objects.existing().select_related("customer", "assigned_to", "assigned_team", "category")
-        return cases.filter(pk=self.case_id).first()
+        """The case as it stands now; None when it was deleted, or merged: its matter goes on in another case."""
+        if self.case_id not in self.cases:
+            self.cases[self.case_id] = readable_cases().filter(pk=self.case_id).first()
+        return self.cases[self.case_id]
 
     def forget_case(self) -> None:
-        self.__dict__.pop("case", None)
+        """A rule has acted on it."""
+        self.cases.pop(self.case_id, None)
 
     def facts(self, fields: AbstractSet[str]) -> list[dict[str, Any]]:
         """The values of these fields, by name; one set of facts for each field that the event has changed.

@@ -68,8 +68,8 @@ def first_responses(period: Period) -> CaseQuerySet:
 
 
 def resolutions(period: Period) -> CaseQuerySet:
-    """The cases that were resolved in the period, without those that were reopened since."""
-    return _within(period, "resolved_at")
+    """The cases that were resolved in the period, without those that were reopened or merged into another since."""
+    return _within(period, "resolved_at").filter(merged_into=None)
 
 
 def first_response_times(period: Period) -> Durations:

@@ -32,6 +32,7 @@ from accounts.admin_base import (
 )
 from cases import numbers, panels, services
 from cases.admin import forms as own
+from cases.admin.merging import MergeForm
 from cases.choices import CaseStatus
 from cases.models import Case
 from cases.queues import QUEUES
@@ -99,6 +100,23 @@ def _escalate(request: HttpRequest, case: Case, values: dict[str, Any]) -> str:
     return _("Escalated to level %(level)d.") % {"level": escalated.escalation_level}
 
 
+def _merge(request: HttpRequest, case: Case, values: dict[str, Any]) -> str:
+    merged = services.merge_cases(
+        case.pk,
+        into=values["into"].pk,
+        at=timezone.now(),
+        actor=actor_of(request),
+        expected_version=values["version"],
+    )
+    words = {"number": merged.case_number, "into": values["into"].case_number}
+    return _("%(number)s was merged into %(into)s. It can be taken back from here.") % words
+
+
+def _unmerge(request: HttpRequest, case: Case, _values: dict[str, Any]) -> str:
+    freed = services.unmerge_case(case.pk, at=timezone.now(), actor=actor_of(request))
+    return _("The merge was taken back. The status is %(status)s again.") % {"status": freed.get_status_display()}
+
+
 def _delete(request: HttpRequest, case: Case, _values: dict[str, Any]) -> str:
     services.delete_case(case.pk, at=timezone.now(), actor=actor_of(request))
     return _("The case was deleted. It can be restored from here.")
@@ -111,6 +129,14 @@ def _restore(request: HttpRequest, case: Case, _values: dict[str, Any]) -> str:
 
 def _exists(case: Case) -> bool:
     return case.deleted_at is None
+
+
+def _is_merged(case: Case) -> bool:
+    return _exists(case) and case.merged_into_id is not None
+
+
+def _can_merge(case: Case) -> bool:
+    return _exists(case) and case.merged_into_id is None
 
 
 def _moves(case: Case) -> bool:
@@ -151,6 +177,14 @@ class CaseAdmin(RoleAdmin[Case]):
         Act("label", gettext_lazy("Labels"), _label, own.LabelsForm, gettext_lazy("Save labels"), offered=_exists),
         Act("note", gettext_lazy("New note"), _note, own.NoteForm, gettext_lazy("Add note"), offered=_exists),
         Act("escalate", gettext_lazy("Escalate"), _escalate, own.ReasonForm, offered=_exists),
+        Act("merge", gettext_lazy("Merge"), _merge, MergeForm, gettext_lazy("Merge into it"), offered=_can_merge),
+        Act(
+            "unmerge",
+            gettext_lazy("Take the merge back"),
+            _unmerge,
+            asks=gettext_lazy("Make this a case of its own again, with all that it brought and the mail since?"),
+            offered=_is_merged,
+        ),
         Act(
             "delete",
             gettext_lazy("Delete"),

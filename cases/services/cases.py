@@ -38,7 +38,7 @@ class CaseDraft:
     answerable: bool = True  # False: what led here is too old or too automatic to be answered
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def create_case(draft: CaseDraft, *, at: datetime, actor: Actor) -> Case:
     """Open a case, start its clocks, and tell of it. Its title is cut to TITLE_LENGTH characters."""
     customer = remember_customer(draft.customer, at=at, actor=actor, overwrite=actor.is_person)
@@ -62,7 +62,8 @@ def create_case(draft: CaseDraft, *, at: datetime, actor: Actor) -> Case:
         **draft.labels,
     )
     case.save(force_insert=True)
-    _set_tags(case, draft.tags)
+    if draft.tags:
+        _set_tags(case, draft.tags)
     for initialise in hooks.initialisers:
         initialise(case, at, actor)
     facts.case_created.emit(

@@ -19,10 +19,14 @@ M = TypeVar("M", bound=models.Model)
 def save_configuration(item: M, *, at: datetime, actor: Actor) -> M:
     """Validate and save a policy, calendar, rule, template, category, team or mailbox, with a version and an event.
 
-    Saving what did not change writes nothing. Raises ValidationError, which names the fields.
+    Columns that the model names in `BOOKKEEPING` are no configuration: whatever moves them goes on meanwhile, so a save
+    leaves them alone. Saving what did not change writes nothing. Raises ValidationError, which names the fields.
     """
     item.full_clean()
-    item.save()
+    if item._state.adding:  # noqa: SLF001 - Django's public name for it
+        item.save()
+    else:
+        item.save(update_fields=_columns(item))
     _write_version(item, at=at, actor=actor, new=state_of(item))
     return item
 
@@ -36,9 +40,19 @@ def delete_configuration(item: models.Model, *, at: datetime, actor: Actor) -> N
 
 def state_of(item: models.Model) -> dict[str, Any]:
     """Its fields as plain JSON values, as they are exported and compared."""
-    (row,) = serializers.serialize("python", [item])
+    (row,) = serializers.serialize("python", [item], fields=[*_columns(item), *_relations(item)])
     state: dict[str, Any] = json.loads(canonical(row["fields"]))
     return state
+
+
+def _columns(item: models.Model) -> list[str]:
+    kept = getattr(item, "BOOKKEEPING", ())
+    fields = item._meta.concrete_fields  # noqa: SLF001 - see above
+    return [field.name for field in fields if not field.primary_key and field.name not in kept]
+
+
+def _relations(item: models.Model) -> list[str]:
+    return [field.name for field in item._meta.many_to_many]  # noqa: SLF001 - see above
 
 
 def _write_version(item: models.Model, *, at: datetime, actor: Actor, new: dict[str, Any]) -> None:

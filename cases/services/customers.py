@@ -34,7 +34,7 @@ def normal_email(email: str) -> str:
     return email.strip().lower()
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def remember_customer(info: CustomerInfo, *, at: datetime, actor: Actor, overwrite: bool = False) -> Customer:
     """The customer with this address, created if new.
 
