@@ -10,7 +10,10 @@ from mail_ingest.parsing.structure import read_headers
 _HEADER_BYTES = 256 * 1024
 _END_OF_HEADERS = re.compile(rb"\r?\n[ \t]*\r?\n|\r\r")
 _BLANKS = re.compile(rb"\s+")
-_TELLING = ("message-id", "date", "from", "subject")
+_TELLING = (
+    *("message-id", "date", "from", "sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references"),
+    *("content-type", "content-transfer-encoding"),
+)
 _MAX_ID_CHARS = 900
 _MAX_ID_BYTES = 2_000  # A row of an index of PostgreSQL holds at most 2,704 bytes.
 

@@ -3,12 +3,14 @@
     RECEIVED ──▶ THREADED ──▶ ANALYSED ──▶ FILED
         └────────────┴────────────┴──▶ IGNORED or QUARANTINED
 
+What a colleague sent from another mail program goes from RECEIVED to FILED or IGNORED in one step: nobody has to triage it.
+
 Every step is one transaction and is skipped when it is already done, so the journey can be killed anywhere and walked
 again. What follows from a filed mail (clock, rules, acknowledgment, notifications) follows from its events.
 """
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import OperationalError
@@ -16,13 +18,14 @@ from django.utils.translation import gettext as _
 
 from cases.models import Category
 from mail_ingest.ai import offline
-from mail_ingest.models import InboundMessage
+from mail_ingest.models import FolderRole, InboundMessage
 from mail_ingest.parsing import Unreadable
-from mail_ingest.services import intake, processing
+from mail_ingest.services import intake, processing, sent_items
 
 log = structlog.get_logger(__name__)
 
 State = InboundMessage.State
+WAIT = timedelta(seconds=20)
 
 
 def process_message(inbound_id: int, *, now: datetime) -> str | None:
@@ -34,11 +37,15 @@ def process_message(inbound_id: int, *, now: datetime) -> str | None:
     if inbound is None:
         return None
     try:
-        _walk(inbound, now=now)
+        return _walk(inbound, now=now).state
     except Unreadable as error:
         intake.quarantine(inbound_id, reason=error.reason, at=now)
     except processing.OwnCopy:
         intake.ignore(inbound_id, reason=_("It is a copy of a mail that we sent."), at=now)
+    except sent_items.NotYet:
+        intake.wait(inbound_id, until=now + WAIT)
+    except processing.Overtaken:
+        log.info("mail_overtaken", inbound_id=inbound_id)
     except OperationalError:
         raise
     except Exception as error:
@@ -47,14 +54,17 @@ def process_message(inbound_id: int, *, now: datetime) -> str | None:
     return InboundMessage.objects.values_list("state", flat=True).get(pk=inbound_id)
 
 
-def _walk(inbound: InboundMessage, *, now: datetime) -> None:
+def _walk(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
     if inbound.state == State.RECEIVED:
         mail = processing.read_raw(inbound.pk)
-        inbound = processing.thread_message(inbound.pk, mail, at=now)
+        if inbound.role == FolderRole.SENT:
+            return sent_items.join_sent(inbound, mail, at=now)
+        inbound = processing.thread_message(inbound, mail, at=now)
     if inbound.state == State.THREADED:
         inbound = _analyse(inbound, now=now)
     if inbound.state == State.ANALYSED:
-        processing.file_message(inbound.pk, at=now)
+        inbound = processing.file_message(inbound, at=now)
+    return inbound
 
 
 def _analyse(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
@@ -69,5 +79,5 @@ def _analyse(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
     triage = offline.read(subject=email.subject, text=text, categories=categories)
     latency_ms = round((time.perf_counter() - started) * 1000)
     return processing.keep_triage(
-        inbound.pk, triage, source="offline", version=offline.VERSION, latency_ms=latency_ms, at=now
+        inbound, triage, source="offline", version=offline.VERSION, latency_ms=latency_ms, at=now
     )

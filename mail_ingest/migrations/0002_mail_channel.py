@@ -104,11 +104,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('inbox', 'Inbox'), ('sent', 'Sent items')], max_length=20, verbose_name='role')),
+                ('since', models.DateTimeField(blank=True, help_text='Set when it is first read. What was received before is old mail: only a backfill reads it.', null=True, verbose_name='takes mail from')),
                 ('position', models.JSONField(blank=True, default=dict, verbose_name='read up to')),
                 ('resyncing', models.BooleanField(default=False, help_text='The position was lost: all is read again, nothing of it is new mail to be answered.', verbose_name='resyncing')),
                 ('leased_until', models.DateTimeField(blank=True, null=True, verbose_name='being read until')),
                 ('next_round_at', models.DateTimeField(blank=True, null=True, verbose_name='next round')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
+                ('stuck_on', models.CharField(blank=True, help_text='The message at which the last round broke off.', max_length=500, verbose_name='stuck on')),
                 ('round_at', models.DateTimeField(blank=True, null=True, verbose_name='last round')),
                 ('reconciled_at', models.DateTimeField(blank=True, null=True, verbose_name='last compared')),
             ],
@@ -190,6 +192,16 @@ class Migration(migrations.Migration):
             model_name='inboundmessage',
             name='put_away',
             field=models.CharField(choices=[('nothing', 'Nothing to do'), ('due', 'To be moved or marked'), ('done', 'Moved or marked'), ('given_up', 'Could not be moved or marked')], default='nothing', max_length=20, verbose_name='in the mailbox'),
+        ),
+        migrations.AddField(
+            model_name='inboundmessage',
+            name='put_away_detail',
+            field=models.CharField(blank=True, max_length=300, verbose_name='why it was not moved or marked'),
+        ),
+        migrations.AlterField(
+            model_name='inboundmessage',
+            name='sha256',
+            field=models.CharField(blank=True, help_text='Empty while its source has not handed it over.', max_length=64, verbose_name='SHA-256'),
         ),
         migrations.AddField(
             model_name='inboundmessage',
@@ -344,7 +356,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='outboundmessage',
             name='quoted',
-            field=models.TextField(blank=True, verbose_name='quoted history'),
+            field=models.TextField(blank=True, verbose_name='signature and quoted history'),
         ),
         migrations.AddField(
             model_name='outboundmessage',
@@ -380,6 +392,10 @@ class Migration(migrations.Migration):
             model_name='outboundmessage',
             name='recipient',
             field=models.CharField(max_length=320, verbose_name='to (first)'),
+        ),
+        migrations.AddIndex(
+            model_name='inboundmessage',
+            index=models.Index(condition=models.Q(('sha256', '')), fields=['mailbox', 'next_try_at'], name='inbound_missed'),
         ),
         migrations.AddIndex(
             model_name='inboundmessage',
@@ -510,6 +526,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='outboundmessage',
             index=models.Index(condition=models.Q(('is_automatic', True)), fields=['-created_at'], name='outbound_storm'),
+        ),
+        migrations.AddIndex(
+            model_name='outboundmessage',
+            index=models.Index(condition=models.Q(('is_automatic', False)), fields=['recipient'], name='outbound_written_to'),
+        ),
+        migrations.AddIndex(
+            model_name='emailmessage',
+            index=models.Index(fields=['from_email'], name='email_sender'),
         ),
         migrations.AddConstraint(
             model_name='outboundmessage',

@@ -60,7 +60,9 @@ class InboundMessage(models.Model):
             "Message-ID and content as one hash: how a mail is known again when the source calls it otherwise."
         ),
     )
-    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    sha256 = models.CharField(
+        _("SHA-256"), max_length=64, blank=True, help_text=_("Empty while its source has not handed it over.")
+    )
     size_bytes = models.PositiveIntegerField(_("size (bytes)"))
     origin = models.CharField(_("origin"), max_length=20, choices=InboundOrigin, default=InboundOrigin.LIVE)
     answerable = models.BooleanField(
@@ -78,6 +80,7 @@ class InboundMessage(models.Model):
     put_away = models.CharField(_("in the mailbox"), max_length=20, choices=PutAway, default=PutAway.NOTHING)
     put_away_tries = models.PositiveSmallIntegerField(_("tries to move or mark"), default=0)
     put_away_next_at = models.DateTimeField(_("next try to move or mark"), null=True, blank=True)
+    put_away_detail = models.CharField(_("why it was not moved or marked"), max_length=300, blank=True)
     email = models.OneToOneField(
         EmailMessage, on_delete=models.PROTECT, null=True, blank=True, related_name="inbound", verbose_name=_("message")
     )
@@ -113,6 +116,9 @@ class InboundMessage(models.Model):
             ),
             models.Index(  # what is still to be moved or marked in its mailbox
                 name="inbound_put_away", fields=["put_away_next_at"], condition=Q(put_away="due")
+            ),
+            models.Index(  # what its source has still to hand over
+                name="inbound_missed", fields=["mailbox", "next_try_at"], condition=Q(sha256="")
             ),
             models.Index(name="inbound_newest", fields=["-received_at", "-id"]),  # the ledger's default list, by cursor
             models.Index(name="inbound_message_id", fields=["message_id"]),  # has this mail come before, by another way

@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -5,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.constraints import one_of
 from handyconnect.encryption import EncryptedTextField
+from mail_ingest import smtp_urls
 
 
 class MailboxKind(models.TextChoices):
@@ -53,6 +55,8 @@ class Mailbox(models.Model):
     ImapSecurity = ImapSecurity
     ImapLogin = ImapLogin
     REMOTE = (MailboxKind.IMAP, MailboxKind.GRAPH)
+    SECRETS = ("client_secret", "imap_password", "oauth_refresh_token", "smtp_url")
+    BOOKKEEPING = ("health", "health_detail", "checked_at")
 
     slug = models.SlugField(_("slug"), max_length=60, unique=True)
     name = models.CharField(_("name"), max_length=100)
@@ -193,6 +197,14 @@ class Mailbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.address}>"
+
+    def clean(self) -> None:
+        """Raises ValidationError, which names the field, for an SMTP address that mail cannot be sent by."""
+        if self.smtp_url:
+            try:
+                smtp_urls.read(self.smtp_url)
+            except smtp_urls.BadServer as error:
+                raise ValidationError({"smtp_url": str(error)}) from error
 
     @property
     def is_remote(self) -> bool:

@@ -32,7 +32,8 @@ class OutboundMessage(models.Model):
     """The queue of mail to send, and the record of what became of each.
 
     WAITING → SENDING → SENT; SENDING → MAYBE_SENT when a worker died between handing over and noting it (never sent
-    again by itself); SUPPRESSED when the loop guard held it back, with the reason; FAILED after the last try.
+    again by itself); SUPPRESSED when the loop guard held it back, with the reason; FAILED after the last try, or when the
+    server refused it for good; CANCELLED when somebody took it back while it waited. A person may send FAILED and MAYBE_SENT again.
     A mail that an event caused exists once for that event, recipient and purpose.
     """
 
@@ -86,7 +87,7 @@ class OutboundMessage(models.Model):
     subject = models.CharField(_("subject"), max_length=998)
     body = models.TextField(_("text"))
     html = models.TextField(_("HTML"), blank=True)
-    quoted = models.TextField(_("quoted history"), blank=True)
+    quoted = models.TextField(_("signature and quoted history"), blank=True)
     uploads = models.ManyToManyField(Upload, blank=True, related_name="outbound", verbose_name=_("files"))
     then_status = models.CharField(
         _("then set the status"), max_length=20, blank=True, help_text=_("The case's status once this is sent.")
@@ -136,6 +137,9 @@ class OutboundMessage(models.Model):
             ),
             models.Index(  # the loop guard's rate caps
                 name="outbound_rate", fields=["recipient", "-created_at"], condition=Q(is_automatic=True)
+            ),
+            models.Index(  # has a colleague ever written to this address
+                name="outbound_written_to", fields=["recipient"], condition=Q(is_automatic=False)
             ),
             models.Index(  # the storm breaker: all automatic mail of the last minutes
                 name="outbound_storm", fields=["-created_at"], condition=Q(is_automatic=True)

@@ -27,6 +27,12 @@ class SourceFolder(models.Model):
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="folders", verbose_name=_("mailbox"))
     role = models.CharField(_("role"), max_length=20, choices=FolderRole)
+    since = models.DateTimeField(
+        _("takes mail from"),
+        null=True,
+        blank=True,
+        help_text=_("Set when it is first read. What was received before is old mail: only a backfill reads it."),
+    )
     position = models.JSONField(_("read up to"), default=dict, blank=True)
     resyncing = models.BooleanField(
         _("resyncing"),
@@ -36,6 +42,9 @@ class SourceFolder(models.Model):
     leased_until = models.DateTimeField(_("being read until"), null=True, blank=True)
     next_round_at = models.DateTimeField(_("next round"), null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    stuck_on = models.CharField(
+        _("stuck on"), max_length=500, blank=True, help_text=_("The message at which the last round broke off.")
+    )
     round_at = models.DateTimeField(_("last round"), null=True, blank=True)
     reconciled_at = models.DateTimeField(_("last compared"), null=True, blank=True)
 

@@ -108,6 +108,7 @@ class EmailMessage(models.Model):
             models.Index(  # threading: which conversation knows this Message-ID
                 name="email_message_id", fields=["message_id"], condition=~Q(message_id="")
             ),
+            models.Index(name="email_sender", fields=["from_email"]),  # has this address ever written, and where
             models.Index(name="email_thread_order", fields=["thread", "received_at"]),  # a conversation, in order
         ]
 

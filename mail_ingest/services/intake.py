@@ -3,7 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from accounts.actors import Actor
 from cases import facts
@@ -36,35 +38,34 @@ def store(
     """Keep a mail; the ledger's row, and whether it is new. The same mail again changes nothing.
 
     It is the same when the source calls it the same, or when Message-ID and content are the same under another name,
-    which is then remembered: a resync, a new UIDVALIDITY and a copy in another folder double nothing. Other content
-    under a Message-ID that was used before is another mail. Mail that is not live, or was already older than the mailbox
+    which is then remembered: a resync, a new UIDVALIDITY and a copy in another folder double nothing. (A file that was
+    dropped is only ever the same as its very bytes: nothing renames those.) Other content under a Message-ID that was used
+    before is another mail. Mail that is not live, or was already older than the mailbox
     answers, is marked as not to be answered.
     """
-    known = by_source_id(mailbox, source_id)
-    if known:
-        return known, False
     received_at = min(received_at, at)
     fresh = at - received_at <= timedelta(hours=mailbox.answer_within_hours)
     identity = identify(raw)
-    inbound, created = InboundMessage.objects.get_or_create(
+    content_key = identity.sha256 if mailbox.kind == Mailbox.Kind.FOLDER else identity.content_key
+    inbound = InboundMessage(
         mailbox=mailbox,
         role=role,
-        content_key=identity.content_key,
-        defaults={
-            "source_id": source_id,
-            "message_id": identity.message_id,
-            "sha256": identity.sha256,
-            "size_bytes": len(raw),
-            "origin": origin,
-            "answerable": fresh and origin == InboundMessage.Origin.LIVE and role == FolderRole.INBOX,
-            "received_at": received_at,
-            "stored_at": at,
-            "put_away": _put_away(mailbox, role=role, origin=origin),
-        },
+        source_id=source_id,
+        message_id=identity.message_id,
+        content_key=content_key,
+        sha256=identity.sha256,
+        size_bytes=len(raw),
+        origin=origin,
+        answerable=fresh and origin == InboundMessage.Origin.LIVE and role == FolderRole.INBOX,
+        received_at=received_at,
+        stored_at=at,
+        put_away=_put_away(mailbox, role=role, origin=origin),
     )
-    if not created:
-        SourceAlias.objects.get_or_create(mailbox=mailbox, source_id=source_id, defaults={"inbound": inbound})
-        return inbound, False
+    try:
+        with transaction.atomic():
+            inbound.save(force_insert=True)
+    except IntegrityError:
+        return _known(mailbox, source_id=source_id, role=role, content_key=content_key), False
     InboundRaw.objects.create(inbound=inbound, content=raw)
     facts.mail_stored.emit(
         subject=inbound,
@@ -79,6 +80,16 @@ def store(
         },
     )
     return inbound, True
+
+
+def _known(mailbox: Mailbox, *, source_id: str, role: str, content_key: str) -> InboundMessage:
+    """The row that stands in the way of a second one; another name that the source has for it is remembered."""
+    by_name = by_source_id(mailbox, source_id)
+    if by_name:
+        return by_name
+    same = InboundMessage.objects.get(mailbox=mailbox, role=role, content_key=content_key)
+    SourceAlias.objects.get_or_create(mailbox=mailbox, source_id=source_id, defaults={"inbound": same})
+    return same
 
 
 def by_source_id(mailbox: Mailbox, source_id: str) -> InboundMessage | None:
@@ -114,7 +125,8 @@ def claim(inbound_id: int, *, now: datetime) -> InboundMessage | None:
     reads it is so recognised, and quarantined. Taking a lease is bookkeeping, not a fact, and leaves no event.
     """
     with transaction.atomic():
-        inbound = InboundMessage.objects.due(now).select_for_update().filter(pk=inbound_id).first()
+        due = InboundMessage.objects.due(now).select_for_update(of=("self",))
+        inbound = due.select_related("mailbox__team").filter(pk=inbound_id).first()
         if inbound is None:
             return None
         if inbound.attempts >= MAX_CLAIMS:
@@ -172,6 +184,13 @@ def postpone(inbound_id: int, *, error: str, now: datetime) -> None:
         return
     InboundMessage.objects.pending().filter(pk=inbound_id).update(
         next_try_at=now + timedelta(seconds=5 * 2**inbound.attempts), reason=error[:300]
+    )
+
+
+def wait(inbound_id: int, *, until: datetime) -> None:
+    """What the mail needs is not there yet, which is no fault of its own: it is looked at again, and no attempt is counted."""
+    InboundMessage.objects.pending().filter(pk=inbound_id).update(
+        next_try_at=until, attempts=Greatest(F("attempts") - 1, 0)
     )
 
 

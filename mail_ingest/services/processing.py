@@ -1,7 +1,5 @@
 """The steps of a mail's journey. Each is one transaction, and does nothing to a mail that is already past it."""
 
-import hashlib
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,26 +9,21 @@ from django.db import transaction
 from accounts.actors import Actor
 from cases import facts
 from cases.models import Case, Category
-from cases.services import CaseDraft, CustomerInfo, change_status, create_case, touch
-from mail_ingest import automatic, message_ids, parsing, threading
+from cases.services import CaseDraft, CustomerInfo, change_status, create_case, lock_living, touch
+from mail_ingest import automatic, bounces, message_ids, parsing, threading
 from mail_ingest.ai.schema import LABELS, Triage
 from mail_ingest.keys import accepted_keys
 from mail_ingest.known import StoredThreads, own_addresses
-from mail_ingest.models import (
-    Attachment,
-    EmailMessage,
-    EmailThread,
-    InboundMessage,
-    InboundRaw,
-    Mailbox,
-    OutboundMessage,
-    TriageResult,
-)
+from mail_ingest.models import EmailMessage, EmailThread, InboundMessage, InboundRaw, OutboundMessage, TriageResult
+from mail_ingest.services.keeping import HEADER_CHARS, keep_message
+from mail_ingest.services.returned import note_report, reported_on
 from tasks.services import TaskDraft, create_task
 
 PIPELINE = Actor.system("pipeline")
-HEADER_LIMIT = 998
-NAME_LIMIT = 320
+
+
+class Overtaken(Exception):
+    """Another worker has taken the mail on, because our lease ran out: it is theirs now."""
 
 
 class OwnCopy(Exception):
@@ -43,29 +36,29 @@ def read_raw(inbound_id: int) -> parsing.ParsedMail:
     return parsing.parse(bytes(raw.content), max_attachment_bytes=settings.MAX_ATTACHMENT_BYTES)
 
 
-def thread_message(inbound_id: int, mail: parsing.ParsedMail, *, at: datetime) -> InboundMessage:
+def thread_message(inbound: InboundMessage, mail: parsing.ParsedMail, *, at: datetime) -> InboundMessage:
     """RECEIVED → THREADED: the mail becomes a message of a conversation, an old one or a new one. Raises OwnCopy."""
     with transaction.atomic():
-        inbound = InboundMessage.objects.select_for_update(of=("self",)).select_related("mailbox").get(pk=inbound_id)
-        if inbound.state != InboundMessage.State.RECEIVED:
-            return inbound
+        report = bounces.read(mail)
         verdict = automatic.classify(
             mail.headers,
             mail.sender.key if mail.sender else "",
             own_addresses=own_addresses(),
             own_domains=(),
             content_type=mail.content_type,
+            report_rule=report.rule if report and report.kind != bounces.Kind.READ else "",
+            calendar_method=mail.calendar.method if mail.calendar else "",
         )
         # Only from our own address: whoever got a mail of ours knows its Message-ID, and could have theirs ignored by it.
         if verdict.kind == automatic.Kind.OWN and OutboundMessage.objects.filter(message_id=mail.message_id).exists():
             raise OwnCopy
-        decision = threading.decide(_clues(mail, inbound.mailbox), known=StoredThreads())
+        outbound = reported_on(report, mailbox_id=inbound.mailbox_id) if report else None
+        decision = _beside(outbound) or threading.decide(
+            clues_of(mail, report, mailbox_id=inbound.mailbox_id), known=StoredThreads()
+        )
         thread = _thread_for(inbound, mail, decision)
-        email = _store_message(inbound, thread, mail, verdict, decision, at=at)
-        inbound.email = email
-        inbound.message_id = mail.message_id[:HEADER_LIMIT]
-        inbound.state = InboundMessage.State.THREADED
-        inbound.save(update_fields=["email", "message_id", "state"])
+        email = keep_message(inbound, thread, mail, verdict=verdict, decision=decision, report=report, at=at)
+        move(inbound, InboundMessage.State.THREADED, email=email, message_id=mail.message_id[:HEADER_CHARS])
         facts.mail_threaded.emit(
             case=thread.case,
             subject=inbound,
@@ -73,31 +66,29 @@ def thread_message(inbound_id: int, mail: parsing.ParsedMail, *, at: datetime) -
             at=at,
             data={"thread_id": thread.pk, "because": email.threaded_by, "automatic": email.automatic},
         )
+        if report and outbound:
+            note_report(report, outbound, at=at)
         return inbound
 
 
 def keep_triage(
-    inbound_id: int, triage: Triage, *, source: str, version: str, latency_ms: int, at: datetime
+    inbound: InboundMessage, triage: Triage, *, source: str, version: str, latency_ms: int, at: datetime
 ) -> InboundMessage:
     """THREADED → ANALYSED: store what a reader made of the mail. The reading itself happened outside any transaction."""
     with transaction.atomic():
-        inbound = InboundMessage.objects.select_for_update(of=("self",)).select_related("email").get(pk=inbound_id)
-        if inbound.state != InboundMessage.State.THREADED or inbound.email is None:
-            return inbound
         labels = triage.model_dump(mode="json", exclude={"confidence"})
-        TriageResult.objects.get_or_create(
-            email=inbound.email,
+        result = TriageResult(
+            email_id=inbound.email_id,
             source=source,
             reader_version=version,
-            defaults={
-                "labels": labels,
-                "confidence": triage.confidence,
-                "latency_ms": latency_ms,
-                "created_at": at,
-            },
+            labels=labels,
+            confidence=triage.confidence,
+            latency_ms=latency_ms,
+            created_at=at,
         )
-        inbound.state = InboundMessage.State.ANALYSED
-        inbound.save(update_fields=["state"])
+        # After a replay, the same reader's answer may be there already.
+        TriageResult.objects.bulk_create([result], ignore_conflicts=True)
+        move(inbound, InboundMessage.State.ANALYSED)
         facts.mail_analysed.emit(
             subject=inbound,
             actor=PIPELINE,
@@ -107,36 +98,25 @@ def keep_triage(
         return inbound
 
 
-def file_message(inbound_id: int, *, at: datetime) -> InboundMessage:
+def file_message(inbound: InboundMessage, *, at: datetime) -> InboundMessage:
     """ANALYSED → FILED: open a case for the mail, or add it to the one that its conversation belongs to."""
     with transaction.atomic():
-        inbound = (
-            InboundMessage.objects.select_for_update(of=("self",))
-            .select_related("mailbox__team", "email")
-            .get(pk=inbound_id)
-        )
         email = inbound.email
-        if inbound.state != InboundMessage.State.ANALYSED or email is None:
-            return inbound
+        if email is None:
+            raise LookupError("an analysed mail has its message")
         actor = Actor.mail(inbound.pk)
         # Two first mails of one conversation may be filed at once: the second waits here, and finds the case.
         thread = EmailThread.objects.select_for_update(no_key=True).get(pk=email.thread_id)
-        case = _living_case(thread)
+        case = lock_living(thread.case_id) if thread.case_id else None  # none: deleted, or none yet
         is_first = case is None
         if case is None:
             case = _open_case(inbound, email, actor=actor, at=at)
         else:
-            case = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
             touch(case, at=inbound.received_at)
         thread.case = case
         thread.updated_at = max(thread.updated_at, inbound.received_at)
         thread.save(update_fields=["case", "updated_at"])
-        inbound.case = case
-        inbound.state = InboundMessage.State.FILED
-        inbound.reason = ""
-        inbound.finished_at = at
-        inbound.next_try_at = None
-        inbound.save(update_fields=["case", "state", "reason", "finished_at", "next_try_at"])
+        move(inbound, InboundMessage.State.FILED, case=case, reason="", finished_at=at, next_try_at=None)
         facts.message_received.emit(
             case=case,
             subject=inbound,
@@ -159,9 +139,22 @@ def file_message(inbound_id: int, *, at: datetime) -> InboundMessage:
         return inbound
 
 
-def _clues(mail: parsing.ParsedMail, mailbox: Mailbox) -> threading.Clues:
+def move(inbound: InboundMessage, state: str, **values: Any) -> None:
+    """Take the mail one step on, from where the caller found it. Raises Overtaken, which undoes the whole step."""
+    still_there = InboundMessage.objects.filter(pk=inbound.pk, state=inbound.state)
+    if not still_there.update(state=state, **values):
+        raise Overtaken
+    inbound.state = state
+    for name, value in values.items():
+        setattr(inbound, name, value)
+
+
+def clues_of(
+    mail: parsing.ParsedMail, report: bounces.BounceReport | None = None, *, mailbox_id: int
+) -> threading.Clues:
+    """What a mail says about where it belongs; of a delivery report, also what the mail says that came back."""
     keys = accepted_keys()
-    ids = (*mail.in_reply_to, *reversed(mail.references))
+    ids = (*mail.in_reply_to, *reversed(mail.references), *(report.original_message_ids if report else ()))
     tags = message_ids.tags_in(address.key for address in (*mail.to, *mail.cc))
     return threading.Clues(
         message_id=mail.message_id,
@@ -172,8 +165,16 @@ def _clues(mail: parsing.ParsedMail, mailbox: Mailbox) -> threading.Clues:
         signed_case_ids=tuple(case_id for one in ids if (case_id := message_ids.read(one, keys=keys))),
         tagged_case_ids=tuple(case_id for tag in tags if (case_id := message_ids.read_tag(tag, keys=keys))),
         case_numbers=message_ids.case_numbers_in(mail.subject),
-        mailbox_id=mailbox.pk,
+        mailbox_id=mailbox_id,
     )
+
+
+def _beside(outbound: OutboundMessage | None) -> threading.Decision | None:
+    """A report goes to the mail that it is about: who sends reports takes part in nothing."""
+    if outbound is None or outbound.thread is None or outbound.case is None or outbound.case.deleted_at:
+        return None
+    thread = outbound.thread
+    return threading.Decision(thread.pk, thread.case_id, threading.Reason.REPORTS, outbound.message_id)
 
 
 def _thread_for(inbound: InboundMessage, mail: parsing.ParsedMail, decision: threading.Decision) -> EmailThread:
@@ -182,70 +183,10 @@ def _thread_for(inbound: InboundMessage, mail: parsing.ParsedMail, decision: thr
     return EmailThread.objects.create(
         mailbox=inbound.mailbox,
         case_id=decision.case_id,
-        subject=mail.subject[:HEADER_LIMIT],
+        subject=mail.subject[:HEADER_CHARS],
         created_at=inbound.received_at,
         updated_at=inbound.received_at,
     )
-
-
-def _store_message(
-    inbound: InboundMessage,
-    thread: EmailThread,
-    mail: parsing.ParsedMail,
-    verdict: automatic.Verdict,
-    decision: threading.Decision,
-    *,
-    at: datetime,
-) -> EmailMessage:
-    email = EmailMessage.objects.create(
-        thread=thread,
-        direction=EmailMessage.Direction.INBOUND,
-        automatic=verdict.kind,
-        automatic_rule=verdict.rule[:200],
-        message_id=mail.message_id[:HEADER_LIMIT],
-        in_reply_to=list(mail.in_reply_to),
-        references=list(mail.references),
-        subject=mail.subject[:HEADER_LIMIT],
-        from_name=(mail.sender.name if mail.sender else "")[:NAME_LIMIT],
-        from_email=(mail.sender.key if mail.sender else "")[:NAME_LIMIT],
-        to=[asdict(address) for address in mail.to],
-        cc=[asdict(address) for address in mail.cc],
-        reply_to=[asdict(address) for address in mail.reply_to],
-        headers=[list(header) for header in mail.headers],
-        text=mail.text,
-        html=mail.html,
-        visible_text=mail.visible_text,
-        quoted_text=mail.quoted_text,
-        threaded_by=decision.reason,
-        sent_at=mail.sent_at,
-        received_at=inbound.received_at,
-        created_at=at,
-    )
-    Attachment.objects.bulk_create(
-        Attachment(
-            email=email,
-            rank=rank,
-            filename=attachment.filename[:300],
-            content_type=attachment.content_type[:200],
-            content_id=attachment.content_id[:300],
-            is_inline=attachment.is_inline,
-            size_bytes=attachment.size_bytes,
-            sha256=hashlib.sha256(attachment.content).hexdigest() if not attachment.refused_reason else "",
-            content=attachment.content,
-            refused=attachment.refused_reason[:300],
-        )
-        for rank, attachment in enumerate(mail.attachments, start=1)
-    )
-    return email
-
-
-def _living_case(thread: EmailThread) -> Case | None:
-    """The case that a new message of this conversation belongs to: the one it was merged into, none if it is deleted."""
-    case, seen = thread.case, set()
-    while case and case.merged_into_id and case.pk not in seen:
-        seen.add(case.pk)
-        case = Case.objects.get(pk=case.merged_into_id)
-    return case if case and case.deleted_at is None else None
 
 
 def _answerable(inbound: InboundMessage, email: EmailMessage) -> bool:
@@ -310,7 +251,3 @@ def _open_case(inbound: InboundMessage, email: EmailMessage, *, actor: Actor, at
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def mailboxes_to_read() -> list[Mailbox]:
-    return list(Mailbox.objects.filter(is_active=True).select_related("team").order_by("id"))

@@ -409,7 +409,7 @@ class TestTwoMailsAtOnce:
             for number, raw in enumerate(raws)
         ]
         with monkeypatch.context() as patched:
-            patched.setattr(processing, "file_message", lambda *_args, **_kwargs: None)
+            patched.setattr(processing, "file_message", lambda inbound, **_kwargs: inbound)
             for inbound in both:
                 pipeline.process_message(inbound.pk, now=NOON)
         meet, open_case = threading.Barrier(2), processing._open_case
@@ -420,11 +420,12 @@ class TestTwoMailsAtOnce:
             return open_case(*args, **kwargs)
 
         def file(inbound: InboundMessage) -> None:
-            processing.file_message(inbound.pk, at=NOON)
+            processing.file_message(inbound, at=NOON)
             connection.close()
 
         monkeypatch.setattr(processing, "_open_case", open_slowly)
-        workers = [threading.Thread(target=file, args=[inbound]) for inbound in both]
+        analysed = InboundMessage.objects.select_related("mailbox__team", "email")
+        workers = [threading.Thread(target=file, args=[inbound]) for inbound in analysed]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -469,14 +470,36 @@ class TestAKill:
         for kind in ("mail_stored", "mail_threaded", "mail_analysed", "case_created", "message_received"):
             assert TimelineEvent.objects.filter(kind=kind).count() == 1
 
-    @pytest.mark.parametrize("step", ["thread_message", "file_message"])
-    def test_makes_a_repeated_step_do_nothing(self, house: Mailbox, step: str) -> None:
+    def test_makes_a_repeated_step_do_nothing(self, house: Mailbox) -> None:
         inbound, _created = store(house, source_id="x", raw=mail(), received_at=NOON, at=NOON)
         pipeline.process_message(inbound.pk, now=NOON)
         before = TimelineEvent.objects.count()
-        processing.thread_message(inbound.pk, processing.read_raw(inbound.pk), at=NOON)
-        processing.file_message(inbound.pk, at=NOON)
+        emails = EmailMessage.objects.count()
+        with pytest.raises(processing.Overtaken):  # by a worker whose lease ran out while it read
+            processing.thread_message(inbound, processing.read_raw(inbound.pk), at=NOON)
+        overtaken = InboundMessage.objects.select_related("mailbox__team", "email").get(pk=inbound.pk)
+        overtaken.state = InboundMessage.State.ANALYSED
+        with pytest.raises(processing.Overtaken):
+            processing.file_message(overtaken, at=NOON)
+        assert EmailMessage.objects.count() == emails
         intake.quarantine(inbound.pk, reason="no", at=NOON)
         intake.ignore(inbound.pk, reason="no", at=NOON)
         intake.postpone(inbound.pk, error="no", now=NOON)
         assert TimelineEvent.objects.count() == before
+
+
+class TestALeaseThatRanOut:
+    def test_leaves_the_mail_to_the_worker_that_took_it_on(
+        self, house: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inbound, _created = store(house, source_id="x", raw=mail(), received_at=NOON, at=NOON)
+        read_raw = processing.read_raw
+
+        def slowly(inbound_id: int) -> Any:
+            monkeypatch.setattr(processing, "read_raw", read_raw)
+            assert pipeline.process_message(inbound_id, now=later(minutes=2)) == "filed"  # another worker, meanwhile
+            return read_raw(inbound_id)
+
+        monkeypatch.setattr(processing, "read_raw", slowly)
+        assert pipeline.process_message(inbound.pk, now=NOON) == "filed"
+        assert Case.objects.count() == EmailMessage.objects.filter(direction="inbound").count() == 1

@@ -10,7 +10,7 @@ from mail_ingest import pipeline
 from mail_ingest.ai import offline
 from mail_ingest.models import InboundMessage, Mailbox, OutboundMessage, TriageResult
 from mail_ingest.services import claim_next, loop_guard, mark_sent, processing, queue_automatic, store
-from mail_ingest.services.processing import mailboxes_to_read
+from mail_ingest.services.mailboxes import mailboxes_to_read
 from tests.factories import NOON, SYSTEM, MailboxFactory, later
 from tests.mails import mail
 
@@ -67,15 +67,16 @@ class TestKeepTriage:
     def test_changes_nothing_about_a_mail_that_has_gone_on(self, mailbox: Mailbox) -> None:
         inbound = take_in(mailbox, mail())
         events = TimelineEvent.objects.count()
-        kept = processing.keep_triage(
-            inbound.pk,
-            offline.read(subject="x", text="x", categories=set()),
-            source="offline",
-            version="another",
-            latency_ms=1,
-            at=NOON,
-        )
-        assert kept.state == "filed"
+        inbound.state = InboundMessage.State.THREADED
+        with pytest.raises(processing.Overtaken):
+            processing.keep_triage(
+                inbound,
+                offline.read(subject="x", text="x", categories=set()),
+                source="offline",
+                version="another",
+                latency_ms=1,
+                at=NOON,
+            )
         assert TriageResult.objects.count() == 1
         assert TimelineEvent.objects.count() == events
 

@@ -21,6 +21,7 @@ class TestAMail:
     def test_is_another_with_other_words_under_the_same_id(self) -> None:
         assert identify(MAIL).content_key != identify(MAIL.replace(b"cold", b"hot")).content_key
         assert identify(MAIL).content_key != identify(MAIL.replace(b"Subject: Boiler", b"Subject: Roof")).content_key
+        assert identify(MAIL).content_key != identify(b"To: bo@b.example\r\n" + MAIL).content_key
 
     def test_is_another_under_another_id(self) -> None:
         assert identify(MAIL).content_key != identify(MAIL.replace(b"one@", b"two@")).content_key
