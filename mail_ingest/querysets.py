@@ -14,8 +14,8 @@ class InboundQuerySet(models.QuerySet["InboundMessage"]):
         return self.filter(state__in=["received", "threaded", "analysed"])
 
     def due(self, now: datetime) -> Self:
-        """Pending, and not waiting for a later try."""
-        return self.pending().filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
+        """Pending, with its bytes at hand, and not waiting for a later try."""
+        return self.pending().filter(Q(next_try_at=None) | Q(next_try_at__lte=now)).exclude(sha256="")
 
     def stored_before(self, moment: datetime) -> Self:
         return self.filter(stored_at__lt=moment)

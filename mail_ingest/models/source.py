@@ -47,6 +47,12 @@ class SourceFolder(models.Model):
     )
     round_at = models.DateTimeField(_("last round"), null=True, blank=True)
     reconciled_at = models.DateTimeField(_("last compared"), null=True, blank=True)
+    push_detail = models.TextField(
+        _("why Microsoft 365 does not call us"),
+        blank=True,
+        help_text=_("It only takes longer then until mail is here: the folder is read every minute all the same."),
+    )
+    push_claimed_until = models.DateTimeField(_("subscription being seen to until"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("folder of a mailbox")
@@ -90,6 +96,9 @@ class GraphNotice(models.Model):
     message_id = models.CharField(_("message"), max_length=500, blank=True, help_text=_("Empty for a lifecycle one."))
     lifecycle = models.CharField(_("lifecycle event"), max_length=60, blank=True)
     received_at = models.DateTimeField(_("received"))
+    next_try_at = models.DateTimeField(
+        _("next try"), null=True, blank=True, help_text=_("While a worker sees to it, nobody else does.")
+    )
     handled_at = models.DateTimeField(_("seen to"), null=True, blank=True)
 
     class Meta:

@@ -12,6 +12,7 @@ from cases import facts
 from handyconnect.refusals import Conflict, NotFound
 from mail_ingest.identity import identify
 from mail_ingest.models import FolderRole, InboundMessage, InboundRaw, Mailbox, SourceAlias
+from mail_ingest.services.put_away import first_state
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -59,7 +60,7 @@ def store(
         answerable=fresh and origin == InboundMessage.Origin.LIVE and role == FolderRole.INBOX,
         received_at=received_at,
         stored_at=at,
-        put_away=_put_away(mailbox, role=role, origin=origin),
+        put_away=first_state(mailbox, role=role, origin=origin),
     )
     try:
         with transaction.atomic():
@@ -105,17 +106,6 @@ def known_source_ids(mailbox: Mailbox, source_ids: Collection[str]) -> set[str]:
     rows = InboundMessage.objects.filter(mailbox=mailbox, source_id__in=source_ids).values_list("source_id", flat=True)
     aliases = SourceAlias.objects.filter(mailbox=mailbox, source_id__in=source_ids).values_list("source_id", flat=True)
     return {*rows, *aliases}
-
-
-def _put_away(mailbox: Mailbox, *, role: str, origin: str) -> str:
-    """Only what arrived in the inbox of another server is moved or marked there; nobody asked for it with imported mail."""
-    wanted = (
-        mailbox.is_remote
-        and mailbox.after_filing != Mailbox.AfterFiling.LEAVE
-        and role == FolderRole.INBOX
-        and origin != InboundMessage.Origin.IMPORT
-    )
-    return InboundMessage.PutAway.DUE if wanted else InboundMessage.PutAway.NOTHING
 
 
 def claim(inbound_id: int, *, now: datetime) -> InboundMessage | None:

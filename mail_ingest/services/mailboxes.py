@@ -1,26 +1,34 @@
-"""Reading a mailbox: what its source shows is stored, and its health is noted."""
+"""The mailboxes: which are read, how they do, and the folder of files, which needs no rounds."""
 
-from collections.abc import Callable
+import os
 from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from cases import facts
 from mail_ingest.models import Mailbox
 from mail_ingest.services.intake import store
 from mail_ingest.sources import folder
+from mail_ingest.sources.base import Diagnosis, SourceUnavailable
+from mail_ingest.sources.opening import opened
 
 log = structlog.get_logger(__name__)
 
 CHECK_NOTED_EVERY = timedelta(seconds=30)
 
 
+def mailboxes_to_read() -> list[Mailbox]:
+    """Those that are switched on."""
+    return list(Mailbox.objects.filter(is_active=True).select_related("team").order_by("id"))
+
+
 def poll(mailbox: Mailbox, *, now: datetime) -> int:
-    """Store what has arrived; how many mails are new. A source that fails turns the mailbox red, and raises nothing."""
+    """Store what lies in a folder of files; how many mails are new. A folder that fails turns it red, and raises nothing."""
     try:
-        new = READERS[mailbox.kind](mailbox, now)
+        new = _read_folder(mailbox, now)
     except OSError as error:
         log.warning("mailbox_failed", mailbox=mailbox.slug, reason=str(error))
         note_health(mailbox, Mailbox.Health.FAILING, detail=str(error), at=now)
@@ -47,6 +55,26 @@ def note_health(mailbox: Mailbox, health: str, *, detail: str, at: datetime) -> 
         mailbox.save(update_fields=["health", "health_detail", "checked_at"])
 
 
+def diagnose(mailbox: Mailbox) -> Diagnosis:
+    """A connection test, of a mailbox that need not be saved: nothing there or here is changed, nothing is raised."""
+    if mailbox.kind == Mailbox.Kind.FOLDER:
+        path = folder.folder_of(mailbox)
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
+        usable = there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)
+        detail = _("The folder can be read and emptied.") if usable else _("The folder cannot be read and emptied.")
+        return Diagnosis(ok=usable, detail=detail)
+    try:
+        with opened(mailbox) as reader:
+            return reader.check()
+    except SourceUnavailable as error:
+        return Diagnosis(ok=False, detail=error.detail)
+    except Exception as error:
+        log.exception("mailbox_diagnosis_broke", kind=mailbox.kind)
+        return Diagnosis(
+            ok=False, detail=_("The test failed in an unexpected way (%(error)s).") % {"error": type(error).__name__}
+        )
+
+
 def _read_folder(mailbox: Mailbox, now: datetime) -> int:
     new = 0
     stays: OSError | None = None
@@ -60,6 +88,3 @@ def _read_folder(mailbox: Mailbox, now: datetime) -> int:
     if stays:
         raise stays
     return new
-
-
-READERS: dict[str, Callable[[Mailbox, datetime], int]] = {Mailbox.Kind.FOLDER: _read_folder}

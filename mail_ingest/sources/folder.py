@@ -9,18 +9,16 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.parser import BytesHeaderParser
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 
 from mail_ingest.models import Mailbox
+from mail_ingest.sources.dates import received_at
 
 SETTLED_SECONDS = 1.0
 MAX_FILE_BYTES = 150 * 1024 * 1024
-HEADER_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +80,3 @@ def set_aside(mail: FolderMail) -> None:
 def _short(name: str) -> str:
     """The end of a name, so that something can be put before it: file systems count 255 bytes, not characters."""
     return os.fsdecode(os.fsencode(name)[-200:])
-
-
-def received_at(raw: bytes, *, now: datetime) -> datetime:
-    """When the mail came: its topmost Received header, else its Date, else now. Never later than now."""
-    headers = BytesHeaderParser().parsebytes(raw[:HEADER_BYTES])
-    stamps = [str(value).rpartition(";")[2] for value in headers.get_all("Received", [])[:1]]
-    stamps += [str(value) for value in headers.get_all("Date", [])[:1]]
-    for stamp in stamps:
-        try:
-            moment = parsedate_to_datetime(stamp.strip())
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        except (TypeError, ValueError, OverflowError, IndexError):
-            continue
-        if moment.year >= 1990:  # noqa: PLR2004 - before that there was no such mail: a broken clock
-            return min(moment, now)
-    return now

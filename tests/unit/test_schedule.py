@@ -21,6 +21,12 @@ class TestTheSchedule:
         assert seconds["cases.tasks.drain_events"] == 10
         assert seconds["mail_ingest.tasks.poll_mailboxes"] == 2
         assert seconds["mail_ingest.tasks.sweep_messages"] == 15
+        assert seconds["mail_ingest.tasks.put_away_mail"] == 30
+        assert seconds["mail_ingest.tasks.continue_backfills"] == 10
+        assert seconds["mail_ingest.tasks.reconcile_mailboxes"] == 600
+        assert seconds["mail_ingest.tasks.sweep_notices"] == 15
+        assert seconds["mail_ingest.tasks.look_after_subscriptions"] == 300
+        assert seconds["mail_ingest.tasks.forget_notices"] == 86_400
         assert seconds["mail_ingest.tasks.send_outbound"] == 5
         assert seconds["sla.tasks.sweep_clocks"] == 15
         assert seconds["workflows.tasks.run_time_rules"] == 300

@@ -76,17 +76,35 @@ def resolve(graph: Graph, mailbox: str, destination: str) -> str:
 
     A path begins at the top of the mailbox, or in a well-known folder ("inbox/Filed/2026").
     """
-    names = [name.strip() for name in destination.strip("/ ").split("/") if name.strip()]
-    if not names:
-        raise Refused("no folder is named", code="invalidDestination")
-    if len(names) == 1 and _ID.fullmatch(names[0]):
-        return names[0]
-    here = ROOT
-    if names[0].casefold() in WELL_KNOWN:
-        here = names.pop(0).casefold()
+    here, names = _beginning(destination)
     for name in names:
         here = _child(graph, mailbox, here, name) or _made(graph, mailbox, here, name)
     return here
+
+
+def find(graph: Graph, mailbox: str, place: str) -> str:
+    """As `resolve`, but nothing is made: "" when there is no such folder."""
+    here, names = _beginning(place)
+    try:
+        for name in names:
+            here = _child(graph, mailbox, here, name)
+            if not here:
+                break
+    except NotThere:
+        return ""
+    return here
+
+
+def _beginning(place: str) -> tuple[str, list[str]]:
+    """Where a path begins, and the names to go on by."""
+    names = [name.strip() for name in place.strip("/ ").split("/") if name.strip()]
+    if not names:
+        raise Refused("no folder is named", code="invalidDestination")
+    if len(names) == 1 and _ID.fullmatch(names[0]):
+        return names[0], []
+    if names[0].casefold() in WELL_KNOWN:
+        return names[0].casefold(), names[1:]
+    return ROOT, names
 
 
 def move(graph: Graph, mailbox: str, message_id: str, destination: str) -> str:

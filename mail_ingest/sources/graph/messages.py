@@ -34,6 +34,27 @@ def mime(graph: Graph, mailbox: str, message_id: str, *, max_bytes: int = MAX_MI
     raise AssertionError  # pragma: no cover - the loop ends by returning or raising
 
 
+def item(graph: Graph, mailbox: str, message_id: str, *, patience: Policy = NOT_YET_THERE) -> Item:
+    """What a list would tell of one message; waits, as `mime` does, for one that was only just announced.
+
+    Raises MessageGone, or what `Graph.call` raises.
+    """
+    url = graph.url("users", mailbox, "messages", message_id, select=SELECTED)
+    attempts = Attempts(patience, graph.pace)
+    for _ in attempts:
+        try:
+            told = graph.call_json(mailbox, "GET", url, headers={"Prefer": IMMUTABLE_IDS})
+        except NotThere as error:
+            gone = MessageGone(error.detail, status=error.status, code=error.code, request_id=error.request_id)
+            attempts.failed(gone)
+        else:
+            found = served({"value": [told]}).items
+            if not found:
+                raise BadAnswer("the answer is not a message")
+            return found[0]
+    raise AssertionError  # pragma: no cover - the loop ends by returning or raising
+
+
 def _whole(graph: Graph, mailbox: str, url: str, max_bytes: int) -> bytes:
     """The bytes, once they are believed: marked as whole by HTTP, or the same when read twice."""
     attempts, before = Attempts(graph.policy, graph.pace), None
