@@ -9,6 +9,7 @@ from typing import Any
 
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from handyconnect import backoffice
 from handyconnect.encryption import new_key
@@ -67,6 +68,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "handyconnect.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "handyconnect.middleware.TrailingSlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -111,6 +113,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    if env.bool("PREPARE_STATEMENTS", default=True):  # off behind a pooler that gives each transaction another server
+        DATABASES["default"]["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 4}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL: str = env.str("REDIS_URL", default="")
@@ -148,6 +152,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,  # a nudge must never hold up a web request
     "max_retries": 0,  # of connecting in order to publish; workers and beat connect again by settings of their own
     "socket_timeout": 5,
+}
+# What waits for other people's servers can have a worker of its own (`celery -A handyconnect worker -Q mailboxes`), so that
+# slow mailboxes keep nothing else waiting. A worker that names no queue serves both.
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("mailboxes")]
+CELERY_TASK_ROUTES = {
+    f"mail_ingest.tasks.{task}": {"queue": "mailboxes"}
+    for task in ("read_mailbox", "put_away_in_mailbox", "reconcile_mailbox", "continue_backfill")
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -239,6 +250,8 @@ SPECTACULAR_SETTINGS = {
         "ThreadStatus": "mail_ingest.models.thread.ThreadStatus",
         "Direction": "mail_ingest.models.thread.Direction",
         "AutomaticKind": "mail_ingest.models.thread.AutomaticKind",
+        "DraftKind": "mail_ingest.models.draft.DraftKind",
+        "ConversationPart": "mail_ingest.conversation.ConversationPart",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
