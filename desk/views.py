@@ -1,4 +1,4 @@
-"""The desk's first screens: where a person starts, and one case to read. The server makes the pages; no script runs."""
+"""The desk's first screens: where a person starts, and one case. The server makes the pages, which work without a script."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from django.contrib.auth.views import PasswordChangeView
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.admin_base import actor_of, person_of
-from accounts.models import User
-from cases import panels
 from cases.models import Case
 from cases.queues import QUEUES, due_next
 from cases.services import note_password_change
+from desk.page import case_page
+from desk.replies import composer
 from mail_ingest.models import Mailbox
 from tasks.models import Task
 
@@ -51,21 +51,15 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def case(request: HttpRequest, number: str) -> HttpResponse:
-    """One case to read. The number may be typed in small letters."""
+    """One case. The number may be typed in small letters."""
     reader, now = person_of(request), timezone.localtime()
     visible = Case.objects.visible_to(reader).select_related("customer", "assigned_to", "assigned_team", "category")
-    found = visible.filter(case_number=number.upper()).first()
+    found = visible.select_related("merged_into").filter(case_number=number.upper()).first()
     if found is None:
         raise Http404
     if number != found.case_number:
         return redirect("desk:case", found.case_number)
-    context = {
-        "case": found,
-        "panels": panels.page(found, reader=reader, now=now),
-        "admin_url": _admin_url(found, reader),
-        "now": now,
-    }
-    return render(request, "desk/case.html", context)
+    return case_page(request, found, now=now, composer=composer(found, reader, now=now))
 
 
 class PasswordView(PasswordChangeView):
@@ -85,8 +79,3 @@ class PasswordView(PasswordChangeView):
 
 def _few(cases: Any) -> list[Case]:
     return list(cases[:SHOWN])
-
-
-def _admin_url(case: Case, reader: User) -> str:
-    """Where whoever steers works on the case; empty for all others."""
-    return reverse("admin:cases_case_change", args=[case.pk]) if reader.is_staff and reader.may_steer else ""

@@ -42,6 +42,8 @@ NAVIGATION: list[dict[str, Any]] = [
             _item(_("Messages"), "drafts", "mail_ingest_emailmessage"),
             _item(_("Outbound queue"), "outgoing_mail", "mail_ingest_outboundmessage"),
             _item(_("Triage results"), "psychology", "mail_ingest_triageresult"),
+            _item(_("Backfills"), "manage_history", "mail_ingest_backfill"),
+            _item(_("Microsoft 365 notices"), "notifications_active", "mail_ingest_graphnotice"),
         ],
     },
     {

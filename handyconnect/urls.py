@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path, re_path
 from django.views import defaults
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from handyconnect import health
 from handyconnect.api import errors
@@ -15,7 +15,7 @@ API_APPS = ("accounts", "cases", "tasks", "sla", "mail_ingest", "notifications",
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     *(path("api/", include(f"{app}.urls")) for app in API_APPS),
     # Also in DEBUG: whoever speaks to the API gets its answer in the API's language.
     re_path(r"^api(/.*)?$", errors.not_found, name="api-unknown"),

@@ -1,4 +1,4 @@
-"""Mailboxes, conversations and their messages."""
+"""Conversations and their messages."""
 
 from typing import Any
 
@@ -11,48 +11,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import (
     AutocompleteSelectFilter,
-    BooleanRadioFilter,
     ChoicesDropdownFilter,
     ReadOnlyAdmin,
     as_json,
     as_link,
     coloured,
 )
-from cases.admin_base import ConfigurationAdmin
-from mail_ingest.admin.conversation import messages_of_thread, shown_message
-from mail_ingest.models import EmailMessage, EmailThread, InboundMessage, Mailbox
-
-HEALTH_COLOURS = {"good": "success", "failing": "danger", "unknown": "warning"}
-
-
-@admin.register(Mailbox)
-class MailboxAdmin(ConfigurationAdmin[Mailbox]):
-    list_display = ("name", "address", "kind", "health_badge", "health_detail", "checked_at", "team", "is_active")
-    list_select_related = ("team",)
-    list_filter = (("is_active", BooleanRadioFilter), ("health", ChoicesDropdownFilter))
-    search_fields = ("name", "address", "slug")
-    prepopulated_fields = {"slug": ("name",)}
-    autocomplete_fields = ("team",)
-    readonly_fields = ("health_badge", "health_detail", "checked_at", "in_quarantine")
-    fieldsets = (
-        (None, {"fields": ("name", "slug", "address", "is_active", "team")}),
-        (_("Where its mail is"), {"fields": ("kind", "folder")}),
-        (_("Answers"), {"fields": ("acknowledges", "answer_within_hours")}),
-        (_("Health"), {"fields": (("health_badge", "checked_at"), "health_detail", "in_quarantine")}),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
-        quarantined = InboundMessage.objects.filter(mailbox=OuterRef("pk"), state=InboundMessage.State.QUARANTINED)
-        count = Subquery(quarantined.order_by().values("mailbox").annotate(count=Count("pk")).values("count"))
-        return super().get_queryset(request).annotate(quarantined=count)
-
-    @coloured(_("health"), ordering="health", colours=HEALTH_COLOURS)
-    def health_badge(self, mailbox: Mailbox) -> tuple[str, str]:
-        return mailbox.health, mailbox.get_health_display()
-
-    @admin.display(description=_("mails in quarantine"))
-    def in_quarantine(self, mailbox: Mailbox) -> Any:
-        return getattr(mailbox, "quarantined", None) or 0
+from mail_ingest.admin.conversation import messages_of_thread, readable, shown
+from mail_ingest.admin.moves import MOVE, SPLIT
+from mail_ingest.models import EmailMessage, EmailThread
 
 
 @admin.register(EmailThread)
@@ -84,8 +51,7 @@ class ThreadAdmin(ReadOnlyAdmin[EmailThread]):
 
     @admin.display(description=_("conversation"))
     def conversation(self, thread: EmailThread) -> SafeString:
-        messages = [shown_message(message) for message in messages_of_thread(thread)]
-        return render_to_string("parts/conversation.html", {"data": {"messages": messages}})
+        return render_to_string("parts/conversation.html", {"data": {"messages": shown(messages_of_thread(thread))}})
 
 
 @admin.register(EmailMessage)
@@ -102,6 +68,7 @@ class MessageAdmin(ReadOnlyAdmin[EmailMessage]):
     list_display_links = ("received_at", "subject_shown")
     list_select_related = ("thread__case",)
     list_filter = (("direction", ChoicesDropdownFilter), ("automatic", ChoicesDropdownFilter))
+    acts = (MOVE, SPLIT)
     search_fields = ("subject", "from_email", "=message_id")
     search_help_text = _("Subject, sender or Message-ID")
     ordering = ("-id",)
@@ -144,7 +111,8 @@ class MessageAdmin(ReadOnlyAdmin[EmailMessage]):
 
     @admin.display(description=_("mail"))
     def mail(self, message: EmailMessage) -> SafeString:
-        return render_to_string("parts/conversation.html", {"data": {"messages": [shown_message(message)]}})
+        messages = shown(readable(EmailMessage.objects.filter(pk=message.pk)))
+        return render_to_string("parts/conversation.html", {"data": {"messages": messages}})
 
     @admin.display(description=_("headers"))
     def headers_shown(self, message: EmailMessage) -> SafeString:

@@ -1,19 +1,20 @@
-"""The mails of a case, in order, as text. What came as HTML is never shown as such here."""
+"""The mails of a case, in order, with what waits to be sent: the panel of a case's page."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.db.models.functions import Length
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from cases.models import Case
 from cases.panels import Panel
+from mail_ingest.admin.shown import ShownMessage, shown_message, shown_outbound
+from mail_ingest.display import RemotePictures, remote_pictures
 from mail_ingest.models import Attachment, EmailMessage, EmailThread, OutboundMessage
+from mail_ingest.parsing.display import REMOTE_MARK
 
 SHOWN = 200
 ON_THE_WAY = (
@@ -25,77 +26,53 @@ ON_THE_WAY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    """One mail. `badge` says what is special about it; `attachments` are files with the address that serves them."""
-
-    message: EmailMessage
-    badge: str
-    text: str
-    recipients: str
-    attachments: list[tuple[Attachment, str]]
-
-    @property
-    def is_ours(self) -> bool:
-        return self.message.direction == EmailMessage.Direction.OUTBOUND
-
-
 def messages_of(case: Case) -> QuerySet[EmailMessage]:
     """A case's mails in order."""
-    return _readable(EmailMessage.objects.filter(thread__case=case))
+    return readable(EmailMessage.objects.filter(thread__case=case))
 
 
 def messages_of_thread(thread: EmailThread) -> QuerySet[EmailMessage]:
     """A conversation's mails in order, the first SHOWN of them."""
-    return _readable(EmailMessage.objects.filter(thread=thread))[:SHOWN]
+    return readable(EmailMessage.objects.filter(thread=thread))[:SHOWN]
 
 
-def _readable(emails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
-    """Without the columns that no screen of text needs."""
+def shown(messages: Iterable[EmailMessage]) -> list[ShownMessage]:
+    """Mails as the template shows them. One query finds those whose pictures wait elsewhere."""
+    messages = list(messages)
+    pictures = _pictures([message.pk for message in messages])
+    return [shown_message(message, remote=pictures.get(message.pk)) for message in messages]
+
+
+def _pictures(ids: list[int]) -> dict[int, RemotePictures]:
+    found = EmailMessage.objects.filter(pk__in=ids, html__contains=REMOTE_MARK).order_by().values_list("pk", "html")
+    return {pk: remote_pictures(html) for pk, html in found.iterator(chunk_size=5)}
+
+
+def readable(emails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+    """With all that the template shows, and without the columns that it does not."""
     return (
-        emails.defer("html", "headers", "references", "in_reply_to")
-        .select_related("inbound")
+        emails.annotate(html_chars=Length("html"))
+        .defer("html", "headers", "references", "in_reply_to")
+        .select_related("inbound", "outbound", "author")
         .prefetch_related(Prefetch("attachments", Attachment.objects.defer("content")))
         .order_by("received_at", "id")
     )
 
 
-def shown_message(message: EmailMessage) -> ShownMessage:
-    badges = {
-        EmailMessage.Automatic.AUTO_REPLY: _("Automatic reply"),
-        EmailMessage.Automatic.BOUNCE: _("Bounce"),
-        EmailMessage.Automatic.LIST: _("Mailing list"),
-        EmailMessage.Automatic.OWN: _("Sent by the system"),
-    }
-    return ShownMessage(
-        message=message,
-        badge=badges.get(EmailMessage.Automatic(message.automatic), ""),
-        text=(message.visible_text or ("" if message.quoted_text else message.text)).strip(),
-        recipients=", ".join(_addresses(message.to)),
-        attachments=[(attachment, _address(message, attachment)) for attachment in message.attachments.all()],
-    )
-
-
-def _address(message: EmailMessage, attachment: Attachment) -> str:
-    """Where the file is downloaded; empty for one that was not kept."""
-    inbound = getattr(message, "inbound", None)
-    return (
-        reverse("message-attachment", args=[inbound.pk, attachment.rank]) if inbound and not attachment.refused else ""
-    )
-
-
-def _addresses(people: object) -> Iterable[str]:
-    if isinstance(people, list):
-        yield from (str(person.get("name") or person.get("email")) for person in people if isinstance(person, dict))
-
-
-def conversation(case: Case, _reader: User, _now: datetime) -> Mapping[str, Any]:
+def conversation(case: Case, reader: User, _now: datetime) -> Mapping[str, Any]:
     newest = list(messages_of(case).reverse()[: SHOWN + 1])
-    waiting = OutboundMessage.objects.filter(case=case, state__in=ON_THE_WAY, email=None).order_by("created_at", "id")
+    waiting = (
+        OutboundMessage.objects.filter(case=case, state__in=ON_THE_WAY, email=None)
+        .exclude(purpose=OutboundMessage.Purpose.NOTIFICATION)
+        .select_related("author")
+        .order_by("created_at", "id")
+    )
     return {
-        "messages": [shown_message(message) for message in reversed(newest[:SHOWN])],
+        "case": case,
+        "may_work": reader.may_write and case.deleted_at is None and case.merged_into_id is None,
+        "messages": shown(reversed(newest[:SHOWN])),
         "is_more": len(newest) > SHOWN,
-        "on_the_way": list(waiting.exclude(purpose=OutboundMessage.Purpose.NOTIFICATION)[:SHOWN]),
+        "on_the_way": [shown_outbound(outbound, reader=reader) for outbound in waiting[:SHOWN]],
         "description": "" if newest else case.description,
     }
 

@@ -1,16 +1,17 @@
 """The intake ledger, the outbound queue, and what readers made of mails."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.admin_base import (
     Act,
@@ -29,6 +30,7 @@ from accounts.admin_base import (
 )
 from cases import history
 from mail_ingest import services
+from mail_ingest.admin.shown import RETRY, bounce_words, people
 from mail_ingest.models import InboundMessage, OutboundMessage, TriageResult
 
 INBOUND_COLOURS = {"filed": "success", "quarantined": "danger", "ignored": "", "received": "info", "threaded": "info"}
@@ -40,12 +42,53 @@ OUTBOUND_COLOURS = {
     "waiting": "info",
     "sending": "info",
 }
+PUT_AWAY_COLOURS = {"given_up": "warning", "due": "info", "done": "success"}
 REPLAYABLE = {InboundMessage.State.QUARANTINED, InboundMessage.State.IGNORED}
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """A part of the ledger, one click away."""
+
+    label: str
+    count: int | None
+    url: str
+    is_chosen: bool
+    is_bad: bool = False
+
+
+def heaps(request: HttpRequest) -> list[Heap]:
+    """All, then what needs somebody: counted, since there should be none."""
+    rows = InboundMessage.objects.all()
+    state, put_away = InboundMessage.State, InboundMessage.PutAway
+    pending = "&".join(f"state__exact={one.value}" for one in InboundMessage.PENDING)
+    chosen = request.GET.urlencode()
+    listed = [
+        (_("All"), None, "", False),
+        (_("In quarantine"), rows.filter(state=state.QUARANTINED), f"state__exact={state.QUARANTINED.value}", True),
+        (_("Being filed"), rows.pending(), pending, False),
+        (_("Could not be moved or marked"), rows.filter(put_away=put_away.GIVEN_UP), "put_away__exact=given_up", True),
+        (_("Ignored"), None, f"state__exact={state.IGNORED.value}", False),
+    ]
+    return [
+        Heap(label, None if found is None else found.count(), f"?{query}", chosen == query, is_bad)
+        for label, found, query, is_bad in listed
+    ]
 
 
 def _replay(request: HttpRequest, inbound: InboundMessage, _values: dict[str, Any]) -> str:
     services.replay(inbound.pk, at=timezone.now(), actor=actor_of(request))
     return _("The mail goes through the pipeline again. Its outcome stands here in a moment.")
+
+
+def _cancel(request: HttpRequest, outbound: OutboundMessage, _values: dict[str, Any]) -> str:
+    services.cancel(outbound.pk, at=timezone.now(), actor=actor_of(request))
+    return _("It is not sent. What a colleague wrote is in their draft again.")
+
+
+def _retry(request: HttpRequest, outbound: OutboundMessage, _values: dict[str, Any]) -> str:
+    services.retry(outbound.pk, at=timezone.now(), actor=actor_of(request))
+    return _("It is being sent again.")
 
 
 @admin.register(InboundMessage)
@@ -57,7 +100,10 @@ class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
         ("state", MultipleChoicesDropdownFilter),
         ("mailbox", AutocompleteSelectFilter),
         ("origin", ChoicesDropdownFilter),
+        ("role", ChoicesDropdownFilter),
+        ("put_away", ChoicesDropdownFilter),
     )
+    list_before_template = "admin/mail_ingest/heaps.html"
     search_fields = ("=message_id", "=sha256", "=case__case_number")
     search_help_text = gettext_lazy("Message-ID, SHA-256 or case number, in full")
     ordering = ("-received_at", "-id")
@@ -76,15 +122,42 @@ class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
         (None, {"fields": ("what", ("state_badge", "reason"), "case_link", "message_link", "raw_link")}),
         (gettext_lazy("Times"), {"fields": (("received_at", "stored_at"), ("finished_at", "next_try_at"), "attempts")}),
         (
+            gettext_lazy("In the mailbox itself"),
+            {"fields": (("put_away_badge", "put_away_detail"), ("put_away_tries", "put_away_next_at"))},
+        ),
+        (
             gettext_lazy("Identity"),
-            {"fields": ("mailbox", ("origin", "answerable"), "source_id", "message_id", "sha256", "size_bytes")},
+            {
+                "fields": (
+                    ("mailbox", "role"),
+                    ("origin", "answerable"),
+                    "source_id",
+                    "also_known_as",
+                    "message_id",
+                    "sha256",
+                    "size_bytes",
+                )
+            },
         ),
     )
 
     @admin.action(description=gettext_lazy("Replay (quarantined or ignored)"), permissions=["steer"])
     def replay(self, request: HttpRequest, queryset: QuerySet[InboundMessage]) -> None:
+        """As many as were chosen; what is neither in quarantine nor ignored is left as it is, and told of once."""
         at, actor = timezone.now(), actor_of(request)
-        per_item(self, request, queryset, lambda inbound: services.replay(inbound.pk, at=at, actor=actor))
+        can = queryset.filter(state__in=REPLAYABLE)
+        left = queryset.count() - can.count()
+        per_item(self, request, can, lambda inbound: services.replay(inbound.pk, at=at, actor=actor))
+        if left:
+            told = ngettext(
+                "%(count)d mail was left as it is: only what is in quarantine or ignored can be replayed.",
+                "%(count)d mails were left as they are: only what is in quarantine or ignored can be replayed.",
+                left,
+            )
+            self.message_user(request, told % {"count": left}, messages.WARNING)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "heaps": heaps(request)})
 
     @admin.display(description=gettext_lazy("mail"))
     def what(self, inbound: InboundMessage) -> str:
@@ -108,15 +181,35 @@ class InboundAdmin(ReadOnlyAdmin[InboundMessage]):
     def mailbox_name(self, inbound: InboundMessage) -> str:
         return inbound.mailbox.name
 
+    @coloured(gettext_lazy("moved or marked"), ordering="put_away", colours=PUT_AWAY_COLOURS)
+    def put_away_badge(self, inbound: InboundMessage) -> tuple[str, str]:
+        return inbound.put_away, inbound.get_put_away_display()
+
+    @admin.display(description=gettext_lazy("also known as"))
+    def also_known_as(self, inbound: InboundMessage) -> str:
+        names = inbound.aliases.order_by("pk").values_list("source_id", flat=True)[:20]
+        return "\n".join(names) or "–"  # noqa: RUF001 - an en dash stands for nothing
+
     @admin.display(description=gettext_lazy("raw mail"))
     def raw_link(self, inbound: InboundMessage) -> SafeString:
+        if not inbound.sha256:
+            return format_html("{}", _("Its source has not handed it over yet."))
         url = reverse("message-raw", args=[inbound.pk])
         return format_html('<a class="hc-link" href="{}" download>{}</a>', url, _("Download as .eml"))
 
 
 @admin.register(OutboundMessage)
 class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
-    list_display = ("created_at", "recipient", "subject", "purpose", "state_badge", "reason", "case_link")
+    list_display = (
+        "created_at",
+        "recipient",
+        "subject",
+        "purpose",
+        "state_badge",
+        "reason",
+        "bounced_at",
+        "case_link",
+    )
     list_display_links = ("created_at", "subject")
     list_select_related = ("case",)
     list_filter = (
@@ -124,6 +217,24 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
         ("purpose", ChoicesDropdownFilter),
         ("is_automatic", BooleanRadioFilter),
     )
+    acts = (
+        Act(
+            "cancel",
+            gettext_lazy("Do not send it"),
+            _cancel,
+            icon="cancel_schedule_send",
+            offered=lambda outbound: outbound.state == OutboundMessage.State.WAITING,
+        ),
+        Act(
+            "retry",
+            gettext_lazy("Send it again"),
+            _retry,
+            icon="send",
+            asks=gettext_lazy("Send it again? If it arrived after all, the recipient gets it twice."),
+            offered=lambda outbound: outbound.state in RETRY,
+        ),
+    )
+    actions = ("retry",)
     search_fields = ("recipient", "=case__case_number", "=message_id")
     search_help_text = gettext_lazy("Recipient, case number or Message-ID")
     ordering = ("-created_at", "-id")
@@ -132,11 +243,14 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
             None,
             {
                 "fields": (
-                    "recipient",
+                    "everybody",
                     "subject",
                     "body_text",
+                    "files",
                     ("state_badge", "reason"),
-                    ("purpose", "is_automatic"),
+                    "came_back",
+                    ("purpose", "author"),
+                    "is_automatic",
                 )
             },
         ),
@@ -149,6 +263,23 @@ class OutboundAdmin(ReadOnlyAdmin[OutboundMessage]):
     )
 
     body_text = plain_text("body", gettext_lazy("text"))
+
+    @admin.action(description=gettext_lazy("Send again (failed, or may have been sent)"), permissions=["steer"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> None:
+        at, actor = timezone.now(), actor_of(request)
+        per_item(self, request, queryset, lambda outbound: services.retry(outbound.pk, at=at, actor=actor))
+
+    @admin.display(description=gettext_lazy("to"))
+    def everybody(self, outbound: OutboundMessage) -> str:
+        return people([*outbound.to, *outbound.cc, *outbound.bcc]) or outbound.recipient
+
+    @admin.display(description=gettext_lazy("files"))
+    def files(self, outbound: OutboundMessage) -> str:
+        return ", ".join(outbound.uploads.order_by("pk").values_list("filename", flat=True)) or "–"  # noqa: RUF001 - an en dash stands for nothing
+
+    @admin.display(description=gettext_lazy("came back"))
+    def came_back(self, outbound: OutboundMessage) -> str:
+        return "\n".join(bounce_words(bounce) for bounce in outbound.bounces) or "–"  # noqa: RUF001 - an en dash stands for nothing
 
     @coloured(gettext_lazy("state"), ordering="state", colours=OUTBOUND_COLOURS)
     def state_badge(self, outbound: OutboundMessage) -> tuple[str, str]:

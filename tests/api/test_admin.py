@@ -321,7 +321,7 @@ class TestThePageOfACase:
         assert steering.get(url(Case, "act", case.pk, "delete")).status_code == 405
 
     def test_knows_no_act_of_another_name(self, steering: Client) -> None:
-        assert act(steering, make_case(), "merge").status_code == 404
+        assert act(steering, make_case(), "explode").status_code == 404
 
     def test_needs_a_person_who_steers(self, db: None) -> None:
         case = make_case()
