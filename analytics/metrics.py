@@ -20,7 +20,11 @@ from cases.choices import OPEN_STATUSES, CaseStatus
 from mail_ingest.models import OutboundMessage
 
 RESOLVED = (CaseStatus.RESOLVED, CaseStatus.CLOSED)
-TO_CUSTOMERS = tuple(p for p in OutboundMessage.Purpose if p != OutboundMessage.Purpose.NOTIFICATION)
+TO_CUSTOMERS = tuple(
+    purpose
+    for purpose in OutboundMessage.Purpose
+    if purpose not in {OutboundMessage.Purpose.NOTIFICATION, OutboundMessage.Purpose.CONTRACTOR}
+)
 
 CASE_METRICS = (Metric.ARRIVED, Metric.RESOLVED, Metric.REOPENED, Metric.BREACHED)
 MAIL_METRICS = (Metric.MESSAGES_IN, Metric.MESSAGES_OUT)

@@ -7,12 +7,13 @@ from handyconnect.api.filters import (
     MomentFilter,
     NumberFilter,
     ParsedFilter,
+    PersonFilter,
     SearchFilter,
     SlugFilter,
     StrictFilterSet,
     UUIDFilter,
 )
-from mail_ingest.models import EmailMessage, EmailThread, InboundMessage, Mailbox, OutboundMessage
+from mail_ingest.models import Draft, EmailMessage, EmailThread, InboundMessage, Mailbox, OutboundMessage
 
 
 class SourceIdFilter(ParsedFilter):
@@ -59,6 +60,8 @@ class OutboundFilter(StrictFilterSet):
     mailbox = SlugFilter(Mailbox)
     case_id = UUIDFilter("case_id")
     recipient = RecipientFilter()
+    author = PersonFilter("author")
+    bounced = FlagFilter("bounced_at", lookup_expr="isnull", exclude=True)
     created_after = MomentFilter("created_at", "gte")
     created_before = MomentFilter("created_at", "lt")
 
@@ -77,3 +80,13 @@ class ThreadFilter(StrictFilterSet):
 class MailboxFilter(StrictFilterSet):
     is_active = FlagFilter("is_active")
     health = ChoicesFilter(Mailbox.Health)
+
+
+class DraftFilter(StrictFilterSet):
+    kind = ChoicesFilter(Draft.Kind)
+    author = PersonFilter("author")
+
+
+class UploadFilter(StrictFilterSet):
+    created_after = MomentFilter("created_at", "gte")
+    created_before = MomentFilter("created_at", "lt")

@@ -9,6 +9,7 @@ from cases.models import Case
 from cases.services import absorbed_ids, came_with, living_id
 from mail_ingest import lookups  # noqa: F401  (it registers `holds_any`)
 from mail_ingest.models import EmailMessage, EmailThread, Mailbox
+from mail_ingest.recipients import OwnAddresses
 from mail_ingest.threading import KnownMessage, KnownThread, Reason
 
 MAX_NAMING = 200
@@ -16,8 +17,9 @@ MAX_NAMING_THREADS = 20
 
 
 def own_addresses() -> frozenset[str]:
-    """The addresses of all our mailboxes, in lower case."""
-    return frozenset(address.lower() for address in Mailbox.objects.values_list("address", flat=True))
+    """The addresses of all our mailboxes, and their other ones, in lower case."""
+    rows = Mailbox.objects.values_list("address", "aliases")
+    return frozenset(str(email).strip().lower() for address, aliases in rows for email in (address, *aliases))
 
 
 class StoredThreads:
@@ -94,4 +96,5 @@ def participants(thread: EmailThread) -> frozenset[str]:
     for sender, to, cc in thread.emails.values_list("from_email", "to", "cc"):
         people.add(sender.lower())
         people.update(str(address["email"]).lower() for address in (*to, *cc))
-    return frozenset(people - own_addresses() - {""})
+    own = OwnAddresses(own_addresses())
+    return frozenset(one for one in people if one and one not in own)

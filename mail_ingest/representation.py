@@ -1,23 +1,30 @@
 """How mail looks from outside. Plain dictionaries: a list of 200 has to be quick."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from cases.models import Note
+from mail_ingest.conversation import ConversationPart
 from mail_ingest.models import (
+    Draft,
     EmailMessage,
     EmailThread,
     InboundMessage,
     Mailbox,
     OutboundMessage,
     TriageResult,
+    Upload,
 )
+from mail_ingest.parsing import Address
+from mail_ingest.recipients import Warned
 from mail_ingest.threading import Reason
 
-AttachmentLink = Callable[[int, int], str]
-"""The address of a file, by its mail's number in the intake ledger and its own rank."""
+AttachmentLink = Callable[[int | None, int, int], str]
+"""The address of a file, by its mail's number in the intake ledger (None for what we sent) and in its conversation, and its rank."""
 
 
 def message_row(inbound: InboundMessage) -> dict[str, Any]:
@@ -101,7 +108,7 @@ def attachments_of(email: EmailMessage, inbound_id: int | None, link: Attachment
             "is_inline": file.is_inline,
             "content_id": file.content_id,
             "refused": file.refused,
-            "url": None if inbound_id is None or file.refused else link(inbound_id, file.rank),
+            "url": None if file.refused else link(inbound_id, email.pk, file.rank),
         }
         for file in email.attachments.all()
     ]
@@ -113,7 +120,7 @@ def reason_label(threaded_by: str) -> str:
 
 
 def outbound_row(outbound: OutboundMessage) -> dict[str, Any]:
-    """A mail that was sent or waits. Read it with `mailbox`."""
+    """A mail that was sent or waits. Read it with `mailbox` and `author`."""
     return {
         "id": outbound.pk,
         "mailbox": outbound.mailbox.slug,
@@ -123,25 +130,98 @@ def outbound_row(outbound: OutboundMessage) -> dict[str, Any]:
         "event_id": outbound.event_id,
         "purpose": outbound.purpose,
         "is_automatic": outbound.is_automatic,
+        "author": outbound.author.username if outbound.author else None,
         "recipient": outbound.recipient,
+        "to": list(outbound.to) or [{"name": "", "email": outbound.recipient}],
+        "cc": list(outbound.cc),
+        "bcc": list(outbound.bcc),
         "subject": outbound.subject,
         "message_id": outbound.message_id,
         "state": outbound.state,
         "reason": outbound.reason,
         "attempts": outbound.attempts,
         "send_after": outbound.send_after,
+        "then_status": outbound.then_status or None,
         "created_at": outbound.created_at,
         "finished_at": outbound.finished_at,
+        "bounced_at": outbound.bounced_at,
+        "bounces": list(outbound.bounces),
     }
 
 
 def whole_outbound(outbound: OutboundMessage) -> dict[str, Any]:
+    """One mail of the queue with its text. Read it with its `uploads`, too."""
     return {
         **outbound_row(outbound),
         "in_reply_to": outbound.in_reply_to,
         "references": list(outbound.references),
         "body": outbound.body,
+        "html": outbound.html,
+        "quoted": outbound.quoted,
+        "files": [upload_row(upload) for upload in outbound.uploads.all()],
     }
+
+
+def upload_row(upload: Upload) -> dict[str, Any]:
+    """A file that waits to be sent along."""
+    return {
+        "id": upload.pk,
+        "filename": upload.filename,
+        "content_type": upload.content_type,
+        "size_bytes": upload.size_bytes,
+        "sha256": upload.sha256,
+        "created_at": upload.created_at,
+    }
+
+
+def draft_row(draft: Draft) -> dict[str, Any]:
+    """What somebody is writing. Read it with `author` and `uploads`."""
+    return {
+        "case_id": draft.case_id,
+        "kind": draft.kind,
+        "author": draft.author.username,
+        "thread_id": draft.thread_id,
+        "to": list(draft.to),
+        "cc": list(draft.cc),
+        "bcc": list(draft.bcc),
+        "subject": draft.subject,
+        "body": draft.body,
+        "html": draft.html,
+        "files": [upload_row(upload) for upload in draft.uploads.all()],
+        "seen_state": draft.seen_state,
+        "created_at": draft.created_at,
+        "updated_at": draft.updated_at,
+    }
+
+
+def conversation_row(item: EmailMessage | Note | OutboundMessage, link: AttachmentLink) -> dict[str, Any]:
+    """A part of a case's conversation: one of `mail`, `note` and `outbound` is there, `kind` says which.
+
+    Read a mail with `inbound`, `outbound`, `author` and `attachments`, a note with `author`, and mail of the queue as `whole_outbound`.
+    """
+    row: dict[str, Any] = {"kind": "", "at": None, "author": None, "mail": None, "note": None, "outbound": None}
+    row["author"] = item.author.username if item.author else None
+    if isinstance(item, EmailMessage):
+        sent = getattr(item, "outbound", None)
+        mail = email_of_thread(item, link) | {
+            "thread_id": item.thread_id,
+            "outbound_id": sent.pk if sent else None,
+            "bounced_at": sent.bounced_at if sent else None,
+            "bounces": list(sent.bounces) if sent else [],
+            "bcc": list(item.bcc),
+        }
+        return row | {"kind": ConversationPart.MAIL, "at": item.received_at, "mail": mail}
+    if isinstance(item, Note):
+        return row | {"kind": ConversationPart.NOTE, "at": item.created_at, "note": {"id": item.pk, "body": item.body}}
+    return row | {"kind": ConversationPart.OUTBOUND, "at": item.created_at, "outbound": whole_outbound(item)}
+
+
+def warning_row(warning: Warned) -> dict[str, Any]:
+    return {"code": warning.code, "detail": warning.detail, "email": warning.email or None}
+
+
+def address_row(address: Address) -> dict[str, str]:
+    return {"name": address.name, "email": address.email}
 
 
 def thread_row(thread: EmailThread, *, own: frozenset[str]) -> dict[str, Any]:
@@ -206,7 +286,8 @@ def participants(thread: EmailThread, emails: Iterable[EmailMessage], *, own: fr
     return [address for address in dict.fromkeys(found) if address and address not in own]
 
 
-def mailbox_row(mailbox: Mailbox, *, counts: Mapping[str, int]) -> dict[str, Any]:
+def mailbox_row(mailbox: Mailbox, *, counts: Mapping[str, int], storm_since: datetime | None) -> dict[str, Any]:
+    """One mailbox and how it does. A storm holds all automatic mail back, of whichever mailbox."""
     return {
         "slug": mailbox.slug,
         "name": mailbox.name,
@@ -221,7 +302,11 @@ def mailbox_row(mailbox: Mailbox, *, counts: Mapping[str, int]) -> dict[str, Any
         "checked_at": mailbox.checked_at,
         "pending": counts.get("pending", 0),
         "quarantined": counts.get("quarantined", 0),
+        "missed": counts.get("missed", 0),
+        "hanging": counts.get("hanging", 0),
+        "stranded": counts.get("stranded", 0),
         "loop_guard": {
+            "storm_since": storm_since,
             "automatic_last_10_minutes": counts.get("automatic", 0),
             "held_back_last_day": counts.get("held_back", 0),
         },

@@ -93,6 +93,16 @@ class MessageSerializer(MessageRowSerializer):
     raw_url = serializers.URLField()
 
 
+class BounceSerializer(serializers.Serializer[Any]):
+    """Why a mail came back from one recipient."""
+
+    recipient = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+    status = serializers.CharField(allow_blank=True, help_text="The code of RFC 3463, for example 5.1.1.")
+    detail = serializers.CharField(allow_blank=True, help_text="The server's own words.")
+    is_permanent = serializers.BooleanField()
+
+
 class OutboundRowSerializer(serializers.Serializer[Any]):
     """A mail that was sent, waits, or was held back, and why."""
 
@@ -104,21 +114,44 @@ class OutboundRowSerializer(serializers.Serializer[Any]):
     event_id = serializers.IntegerField(allow_null=True, help_text="The event that it follows from.")
     purpose = serializers.ChoiceField(OutboundMessage.Purpose.choices)
     is_automatic = serializers.BooleanField()
-    recipient = serializers.CharField()
+    author = serializers.CharField(allow_null=True, help_text="Who wrote it; null for automatic mail.")
+    recipient = serializers.CharField(help_text="The first of `to`.")
+    to = AddressSerializer(many=True)
+    cc = AddressSerializer(many=True)
+    bcc = AddressSerializer(many=True)
     subject = serializers.CharField(allow_blank=True)
     message_id = serializers.CharField()
     state = serializers.ChoiceField(OutboundMessage.State.choices)
     reason = serializers.CharField(allow_blank=True)
     attempts = serializers.IntegerField()
-    send_after = serializers.DateTimeField()
+    send_after = serializers.DateTimeField(help_text="Until then it can be taken back.")
+    then_status = serializers.ChoiceField(
+        Case.Status.choices, allow_null=True, help_text="What the case becomes once it is sent."
+    )
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    bounced_at = serializers.DateTimeField(allow_null=True, help_text="When it came back for good.")
+    bounces = BounceSerializer(many=True)
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """A file that waits to be sent along."""
+
+    id = serializers.IntegerField()
+    filename = serializers.CharField()
+    content_type = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
 
 
 class OutboundSerializer(OutboundRowSerializer):
     in_reply_to = serializers.CharField(allow_blank=True)
     references = serializers.ListField(child=serializers.CharField())
     body = serializers.CharField(allow_blank=True)
+    html = serializers.CharField(allow_blank=True, help_text="Sanitised; empty for plain text.")
+    quoted = serializers.CharField(allow_blank=True, help_text="The signature and the quoted history below the text.")
+    files = UploadSerializer(many=True)
 
 
 class ThreadRowSerializer(serializers.Serializer[Any]):
@@ -170,6 +203,9 @@ class ThreadSerializer(ThreadRowSerializer):
 
 
 class LoopGuardSerializer(serializers.Serializer[Any]):
+    storm_since = serializers.DateTimeField(
+        allow_null=True, help_text="While it is set, all automatic mail of all mailboxes is held back."
+    )
     automatic_last_10_minutes = serializers.IntegerField(help_text="Automatic mails that were let out.")
     held_back_last_day = serializers.IntegerField(help_text="Those that were held back in the last 24 hours.")
 
@@ -188,4 +224,7 @@ class MailboxSerializer(serializers.Serializer[Any]):
     checked_at = serializers.DateTimeField(allow_null=True)
     pending = serializers.IntegerField(help_text="Mails that are stored and not yet finished.")
     quarantined = serializers.IntegerField()
+    missed = serializers.IntegerField(help_text="Messages that the server shows and does not hand over.")
+    hanging = serializers.IntegerField(help_text="Mails that have been unfinished for more than ten minutes.")
+    stranded = serializers.IntegerField(help_text="Filed mails that could not be moved or marked in the mailbox.")
     loop_guard = LoopGuardSerializer()

@@ -12,7 +12,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from cases.models import Case
-from mail_ingest.models import EmailMessage, InboundMessage, Mailbox, OutboundMessage
+from mail_ingest.known import own_addresses
+from mail_ingest.models import EmailMessage, InboundMessage, OutboundMessage
+from mail_ingest.recipients import OwnAddresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def held_back(*, case: Case | None, recipient: str, subject: str, to_staff: bool
 def _unreachable(recipient: str) -> str:
     if not recipient or "@" not in recipient:
         return _("There is no address to send it to.")
-    if Mailbox.objects.filter(address__iexact=recipient).exists():
+    if recipient in OwnAddresses(own_addresses()):
         return _("The recipient is one of our own mailboxes.")
     return ""
 

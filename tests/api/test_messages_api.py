@@ -1,7 +1,7 @@
 """Mail over HTTP: the ledger, the bytes, the files, the queue, the conversations, the mailboxes."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cases.models import Case, TimelineEvent
 from cases.services import delete_case
 from mail_ingest.models import Attachment, EmailMessage, EmailThread, InboundMessage, Mailbox, OutboundMessage
 from mail_ingest.pipeline import process_message
-from mail_ingest.services import quarantine, store
+from mail_ingest.services import loop_guard, quarantine, store
 from tests.conftest import client_of
 from tests.factories import NOON, SYSTEM, CategoryFactory, MailboxFactory, UserFactory, later, make_case
 from tests.mails import mail
@@ -29,8 +29,9 @@ def mailbox() -> Mailbox:
     return MailboxFactory.create(slug="support", name="Support", address="support@house.example")
 
 
-def stored(mailbox: Mailbox, *, number: int = 1, raw: bytes = RAW, **values: Any) -> InboundMessage:
+def stored(mailbox: Mailbox, *, number: int = 1, raw: bytes = b"", **values: Any) -> InboundMessage:
     """A mail in the ledger, as it is right after it was stored; `values` are set on top of that."""
+    raw = raw or (RAW if number == 1 else RAW + str(number).encode())  # other bytes: the same ones are the same mail
     received_at = values.pop("received_at", NOON)
     inbound, _new = store(mailbox, source_id=f"source-{number}", raw=raw, received_at=received_at, at=received_at)
     for name, value in values.items():
@@ -210,7 +211,7 @@ class TestTheLedger:
     def test_needs_no_more_queries_for_more_rows(
         self, agent_client: APIClient, mailbox: Mailbox, django_assert_num_queries: Any, url: str
     ) -> None:
-        queries = {"/api/messages": 1, "/api/outbound": 1, "/api/threads": 3, "/api/mailboxes": 3}[url]
+        queries = {"/api/messages": 1, "/api/outbound": 1, "/api/threads": 3, "/api/mailboxes": 5}[url]
         filed(mailbox, make_case(), number=1)
         sent(mailbox)
         with django_assert_num_queries(queries):
@@ -454,15 +455,22 @@ class TestOutbound:
             "event_id": event.pk,
             "purpose": "acknowledgment",
             "is_automatic": True,
+            "author": None,
             "recipient": "tina@home.example",
+            "to": [{"name": "", "email": "tina@home.example"}],
+            "cc": [],
+            "bcc": [],
             "subject": "We have it",
             "message_id": "out1@house.example",
             "state": "suppressed",
             "reason": "Too many.",
             "attempts": 0,
             "send_after": "2026-03-04T12:00:00Z",
+            "then_status": None,
             "created_at": "2026-03-04T12:01:00Z",
             "finished_at": "2026-03-04T12:00:00Z",
+            "bounced_at": None,
+            "bounces": [],
         }
         assert agent_client.get(f"/api/outbound/{mail_out.pk}").json()["body"] == "Hello"
         assert agent_client.get("/api/outbound/999").status_code == 404
@@ -595,6 +603,17 @@ class TestThreads:
 
 
 class TestMailboxes:
+    def test_say_since_when_a_storm_holds_everything_back(self, agent_client: APIClient, mailbox: Mailbox) -> None:
+        now = timezone.now()
+        moments = [
+            now - timedelta(minutes=9),
+            *(now - timedelta(minutes=1) for _one in range(loop_guard.STORM.most - 1)),
+        ]
+        for number, moment in enumerate(moments):
+            sent(mailbox, number=number, is_automatic=True, created_at=moment)
+        (row,) = agent_client.get("/api/mailboxes").json()["results"]
+        assert datetime.fromisoformat(row["loop_guard"]["storm_since"]) == moments[0]
+
     def test_show_how_they_do(self, agent_client: APIClient, mailbox: Mailbox) -> None:
         MailboxFactory.create(slug="other", name="Other", is_active=False)
         stored(mailbox, number=1)
@@ -629,10 +648,15 @@ class TestMailboxes:
             "checked_at": None,
             "pending": 1,
             "quarantined": 1,
-            "loop_guard": {"automatic_last_10_minutes": 2, "held_back_last_day": 1},
+            "missed": 0,
+            "hanging": 0,
+            "stranded": 0,
+            "loop_guard": {"storm_since": None, "automatic_last_10_minutes": 2, "held_back_last_day": 1},
         }
         assert (other["slug"], other["pending"], other["quarantined"]) == ("other", 0, 0)
-        assert other["loop_guard"] == {"automatic_last_10_minutes": 0, "held_back_last_day": 0}
+        assert other["loop_guard"] == {
+            "storm_since": None, "automatic_last_10_minutes": 0, "held_back_last_day": 0,
+        }  # fmt: skip
         assert agent_client.get("/api/mailboxes/support").json() == support
         assert agent_client.get("/api/mailboxes/nowhere").status_code == 404
 

@@ -31,3 +31,4 @@ class TestTheSchedule:
         assert seconds["sla.tasks.sweep_clocks"] == 15
         assert seconds["workflows.tasks.run_time_rules"] == 300
         assert seconds["accounts.tasks.forget_idempotency_keys"] == 86_400
+        assert seconds["mail_ingest.tasks.forget_unused_files"] == 86_400
