@@ -11,8 +11,7 @@ from cases import listeners, timeline
 
 log = structlog.get_logger(__name__)
 
-NUDGED = "timeline.nudged"
-NUDGE_HOLDS = timedelta(seconds=5)
+MARK_HOLDS = timedelta(seconds=5)
 AWAY_SECONDS = 5.0
 
 
@@ -44,30 +43,49 @@ def ask(task: "Task[Any, Any]", *args: object) -> None:
         log.info("broker_away", task=task.name, reason=type(error).__name__)
 
 
-def nudge(*, event_id: int, **_rest: Any) -> None:
-    """Ask a worker to drain the log soon; many events in a short time ask once. It receives any fact's signal.
+def ask_once(task: "Task[Any, Any]") -> None:
+    """Ask a worker to run a task soon, unless somebody has asked and it has not begun; many reasons in a short time ask once.
 
-    The drain takes the mark away before it reads, so whoever finds the mark knows that a drain which has not yet read
-    is still to come. Events of one transaction are committed together: the first of them asks for all.
+    The task calls `begun` before it looks at anything, so whoever finds the mark knows that a run which has not yet looked is
+    still to come.
     """
-    if absence.holds or timeline.own.is_asked_for(event_id):
+    if absence.holds:
         return
-    timeline.own.asked_for_all()
     try:
-        is_first = cache.add(NUDGED, 1, timeout=NUDGE_HOLDS.total_seconds())
+        is_first = cache.add(_mark(task), 1, timeout=MARK_HOLDS.total_seconds())
     except Exception as error:  # noqa: BLE001 - a cache of any kind may be down; a change that is saved stays saved
         absence.begin()
         log.info("cache_away", reason=type(error).__name__)
         return
     if is_first:
-        ask(drain_events)
+        ask(task)
+
+
+def begun(task: "Task[Any, Any]") -> None:
+    """A run of the task begins: whoever asks from now on asks for another."""
+    try:
+        cache.delete(_mark(task))
+    except Exception as error:  # noqa: BLE001 - the mark fades by itself
+        log.info("cache_away", reason=type(error).__name__)
+
+
+def nudge(*, event_id: int, **_rest: Any) -> None:
+    """Ask a worker to drain the log soon. It receives any fact's signal.
+
+    Events of one transaction are committed together: the first of them asks for all.
+    """
+    if absence.holds or timeline.own.is_asked_for(event_id):
+        return
+    timeline.own.asked_for_all()
+    ask_once(drain_events)
 
 
 @shared_task
 def drain_events() -> None:
     """Safe to repeat and to kill: each listener moves its cursor in the transaction of its own effect."""
-    try:
-        cache.delete(NUDGED)
-    except Exception as error:  # noqa: BLE001 - the mark fades by itself
-        log.info("cache_away", reason=type(error).__name__)
+    begun(drain_events)
     listeners.drain(now=timezone.now())
+
+
+def _mark(task: "Task[Any, Any]") -> str:
+    return f"asked:{task.name}"

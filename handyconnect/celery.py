@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, before_task_publish, worker_ready
+from celery.signals import beat_init, before_task_publish, task_prerun, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "handyconnect.settings")
 
@@ -18,6 +18,16 @@ def take_the_schedule(sender: Celery, **_kwargs: Any) -> None:
     from handyconnect.schedule import SCHEDULE  # noqa: PLC0415 - settings are read only now
 
     sender.conf.beat_schedule = SCHEDULE
+
+
+@task_prerun.connect
+def drop_connections_that_broke(**_kwargs: Any) -> None:
+    """Workers keep their connection to the database, as web requests do, and look after it in the same way."""
+    from django.db import connections  # noqa: PLC0415 - needs settings
+
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 @before_task_publish.connect

@@ -4,7 +4,7 @@ from typing import Any
 
 from cases.embed import embed
 from cases.facts import mail_replayed, mail_stored, outbound_queued
-from cases.tasks import ask
+from cases.tasks import ask, ask_once
 from mail_ingest import merging, tasks
 from mail_ingest.representation import thread_ids_of_cases
 
@@ -14,7 +14,7 @@ def process_soon(*, subject_id: str, **_kwargs: Any) -> None:
 
 
 def send_soon(**_kwargs: Any) -> None:
-    ask(tasks.send_outbound)
+    ask_once(tasks.send_outbound)
 
 
 def connect() -> None:

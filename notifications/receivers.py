@@ -15,7 +15,7 @@ from cases.models import TimelineEvent
 from cases.tasks import nudge
 from mail_ingest.models import EmailMessage
 from notifications.events import message_of
-from notifications.services import EVERY_CHANNEL, IN_APP_ONLY, acknowledge, notify
+from notifications.services import EVERY_CHANNEL, IN_APP_ONLY, acknowledge, notify, notify_all
 
 
 def handle(event: TimelineEvent, now: datetime) -> None:
@@ -35,8 +35,8 @@ def _case_created(event: TimelineEvent, now: datetime) -> None:
         if event.data.get("state", {}).get("assigned_to") == case.assigned_to.username:
             notify(event=event, recipient=case.assigned_to, kind="assigned", at=now)
     elif case.assigned_team:
-        for member in User.objects.active().in_team(case.assigned_team).filter(role=User.Role.AGENT):
-            notify(event=event, recipient=member, kind="case_created", at=now, channels=IN_APP_ONLY)
+        members = User.objects.active().in_team(case.assigned_team).filter(role=User.Role.AGENT)
+        notify_all(event=event, recipients=members, kind="case_created", at=now, channels=IN_APP_ONLY)
 
 
 def _assigned(event: TimelineEvent, now: datetime) -> None:

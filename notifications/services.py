@@ -16,7 +16,13 @@ from mail_ingest.models import EmailMessage, OutboundMessage
 from mail_ingest.services import NoMailbox, queue_automatic, queue_staff_mail
 from notifications.events import inbound_of, may_go_out
 from notifications.models import ACKNOWLEDGMENT, Channel, Notification, Preference
-from notifications.templates import NoTemplate, UnfitForCustomers, words_for_colleague, words_for_customer
+from notifications.templates import (
+    KnownTemplates,
+    NoTemplate,
+    UnfitForCustomers,
+    words_for_colleague,
+    words_for_customer,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +37,6 @@ class NotificationGone(NotFound):
         super().__init__(_("You have no notification %(id)s.") % {"id": notification_id})
 
 
-@transaction.atomic(savepoint=False)
 def notify(
     *,
     event: TimelineEvent,
@@ -41,25 +46,47 @@ def notify(
     reason: str = "",
     channels: Iterable[str] = EVERY_CHANNEL,
 ) -> list[Notification]:
-    """Tell a colleague of an event, by every channel that they have not declined; what was newly told.
+    """Tell one colleague of an event; what was newly told. See `notify_all`."""
+    return notify_all(event=event, recipients=[recipient], kind=kind, at=at, reason=reason, channels=channels)
+
+
+@transaction.atomic(savepoint=False)
+def notify_all(
+    *,
+    event: TimelineEvent,
+    recipients: Iterable[User],
+    kind: str,
+    at: datetime,
+    reason: str = "",
+    channels: Iterable[str] = EVERY_CHANNEL,
+) -> list[Notification]:
+    """Tell colleagues of an event, each by every channel that they have not declined; what was newly told.
 
     Nobody is told of one event twice by the same channel, nor of what they did themselves. The desk comes first; mail
     follows only where it may (`notifications.events.may_go_out`). `kind` is a template's key and a preference's kind.
     """
-    if not recipient.is_active or _did_it(recipient, event):
+    people = [one for one in recipients if one.is_active and not _did_it(one, event)]
+    if not people:
         return []
-    declined = Preference.objects.filter(user=recipient, kind=kind, wanted=False).values_list("channel", flat=True)
-    wanted = set(channels) - set(declined)
+    declined = Preference.objects.filter(user__in=people, kind=kind, wanted=False)
+    told_before = Notification.objects.filter(event=event, recipient__in=people)
+    settled = {*declined.values_list("user_id", "channel"), *told_before.values_list("recipient_id", "channel")}
     case = _case_of(event)
+    templates: KnownTemplates = {}
+    wanted = [channel for channel in (Channel.IN_APP, Channel.EMAIL) if channel in set(channels)]
     told = []
-    for channel in (Channel.IN_APP, Channel.EMAIL):
-        if (
-            channel not in wanted
-            or Notification.objects.filter(event=event, recipient=recipient, channel=channel).exists()
-        ):
+    for recipient, channel in ((one, channel) for channel in wanted for one in people):
+        if (recipient.pk, channel) in settled:
             continue
         words = words_for_colleague(
-            event=event, case=case, recipient=recipient, kind=kind, channel=channel, at=at, reason=reason
+            event=event,
+            case=case,
+            recipient=recipient,
+            kind=kind,
+            channel=channel,
+            at=at,
+            reason=reason,
+            templates=templates,
         )
         notification = Notification(
             event=event,
@@ -72,12 +99,12 @@ def notify(
             created_at=at,
         )
         if channel == Channel.EMAIL:
-            notification.outbound = _staff_mail(notification, at=at)
-            if notification.outbound is None:
+            outbound = _staff_mail(notification, at=at)
+            if outbound is None or outbound.pk in {one.outbound_id for one in told}:  # two people, one address
                 continue
-        notification.save(force_insert=True)
+            notification.outbound = outbound
         told.append(notification)
-    return told
+    return Notification.objects.bulk_create(told)
 
 
 @transaction.atomic(savepoint=False)

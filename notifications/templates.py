@@ -55,15 +55,30 @@ class Words:
     body: str
 
 
+KnownTemplates = dict[tuple[str, str], NotificationTemplate | None]
+"""By channel and language: the templates of one kind that were already looked for."""
+
+
 def words_for_colleague(
-    *, event: TimelineEvent, case: Case | None, recipient: User, kind: str, channel: str, at: datetime, reason: str = ""
+    *,
+    event: TimelineEvent,
+    case: Case | None,
+    recipient: User,
+    kind: str,
+    channel: str,
+    at: datetime,
+    reason: str = "",
+    templates: KnownTemplates | None = None,
 ) -> Words:
     """What a colleague is told of an event, in their language and time zone.
 
     Always something: without a template of this kind, or without a case to fill it with, what happened by its name.
     """
     language = recipient.language or DEFAULT_LANGUAGE
-    template = case and NotificationTemplate.objects.worded(key=kind, channel=channel, language=language)
+    known = {} if templates is None else templates
+    if case and (channel, language) not in known:
+        known[channel, language] = NotificationTemplate.objects.worded(key=kind, channel=channel, language=language)
+    template = case and known[channel, language]
     with translation.override(template.language if template else language):
         values = _values(event=event, case=case, time_zone=recipient.time_zone, at=at, reason=reason)
         if template:

@@ -30,6 +30,7 @@ class Customer(models.Model):
             models.CheckConstraint(name="customer_email_given", condition=~Q(email="")),
             one_of("customer_type", CustomerType, name="customer_type_known"),
         ]
+        indexes = [models.Index(name="customer_email", fields=["email"])]  # whose mail is this: asked for each mail
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>" if self.name else self.email

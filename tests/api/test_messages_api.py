@@ -649,7 +649,7 @@ class TestMailboxes:
             "pending": 1,
             "quarantined": 1,
             "missed": 0,
-            "hanging": 0,
+            "hanging": 1,
             "stranded": 0,
             "loop_guard": {"storm_since": None, "automatic_last_10_minutes": 2, "held_back_last_day": 1},
         }

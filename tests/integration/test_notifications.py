@@ -18,7 +18,7 @@ from mail_ingest.services import record_reply, store
 from notifications import receivers
 from notifications.events import message_of
 from notifications.models import Channel, Notification, NotificationTemplate, Preference
-from notifications.services import NotificationGone, acknowledge, mark_all_read, mark_read, notify
+from notifications.services import NotificationGone, acknowledge, mark_all_read, mark_read, notify, notify_all
 from notifications.templates import NoTemplate, UnfitForCustomers, words_for_colleague, words_for_customer
 from sla.models import SLAClock
 from sla.services import sweep_clocks
@@ -486,3 +486,17 @@ class TestATemplate:
         (told,) = notify(event=the_event("case_created"), recipient=agent, kind="assigned", at=NOON)
         assert told.title == "Cold Bcc: all@example.com X: y"
         assert case.case_number not in told.title
+
+
+class TestTwoPeopleWithOneAddress:
+    def test_are_both_told_in_the_desk_and_mailed_once(self) -> None:
+        MailboxFactory.create()
+        case = make_case()
+        event = TimelineEvent.objects.filter(case=case, kind="case_created").get()
+        people = [UserFactory.create(username=name, email="front@house.example") for name in ("kim", "lee")]
+        told = notify_all(event=event, recipients=people, kind="case_created", at=NOON)
+        assert sorted((one.recipient.username, one.channel) for one in told) == [
+            ("kim", "email"), ("kim", "in_app"), ("lee", "in_app"),
+        ]  # fmt: skip
+        assert OutboundMessage.objects.count() == 1
+        assert notify_all(event=event, recipients=people, kind="case_created", at=NOON) == []

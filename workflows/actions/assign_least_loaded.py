@@ -1,7 +1,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -54,13 +54,19 @@ def _least_loaded(among: QuerySet[User]) -> tuple[User, int, int] | None:
 
     Of those who have equally little, the one whose newest case is the oldest.
     """
-    is_open = Q(assigned_cases__status__in=Case.OPEN_STATUSES, assigned_cases__deleted_at=None)
-    counted = among.annotate(load=Count("assigned_cases", filter=is_open))
-    loads: dict[int, int] = dict(counted.values_list("pk", "load"))
-    if not loads:
+    people = {person.pk: person for person in among}
+    if not people:
         return None
+    their_open_cases = Case.objects.open().filter(assigned_to__in=people).order_by()
+    counted = dict(their_open_cases.values_list("assigned_to").annotate(load=Count("pk")))
+    loads = {pk: counted.get(pk, 0) for pk in sorted(people)}
     least = min(loads.values())
-    tied = User.objects.filter(pk__in=[pk for pk, load in loads.items() if load == least])
-    newest = tied.annotate(newest=Max("assigned_cases__created_at")).order_by("pk")
-    person = min(newest, key=lambda one: one.newest or LONG_AGO)
+    tied = [pk for pk, load in loads.items() if load == least]
+    person = people[min(tied, key=_newest_case_at) if len(tied) > 1 else tied[0]]
     return person, least, len(loads)
+
+
+def _newest_case_at(user_id: int) -> datetime:
+    """When the newest case of this person was opened: one look into the index of their queue."""
+    newest = Case.objects.filter(assigned_to=user_id).order_by("-created_at").values_list("created_at", flat=True)
+    return newest.first() or LONG_AGO
