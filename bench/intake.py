@@ -15,38 +15,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.utils import format_datetime
 from pathlib import Path
 from statistics import median
 
 import django
 
+from bench.letters import mail
 from handyconnect.supervisor.preflight import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-LETTERS = (
-    ("Water is coming through the ceiling", "Since this morning water drips through my bathroom ceiling. Please send somebody today."),
-    ("Heating stays cold", "The radiator in the living room has been cold since Monday. We have a small child at home."),
-    ("Question about my service charges", "Could you explain the item 'building insurance' on the bill for last year?"),
-    ("Noise at night", "My neighbour plays loud music until two in the morning, again and again. This is unacceptable."),
-    ("Key for the cellar", "I have lost my key for the cellar. How can I get a new one, and what does it cost?"),
-    ("Elevator out of order", "The elevator is stuck on the third floor and somebody may be inside."),
-)  # fmt: skip
-
-
-def mail(number: int, *, prefix: str) -> EmailMessage:
-    """One mail of a sender of its own, so that no rate cap and no thread joins it to another."""
-    subject, text = LETTERS[number % len(LETTERS)]
-    made = EmailMessage()
-    made["From"] = f"Tenant {number} <{prefix}-{number}@example.org>"
-    made["To"] = "support@example.com"
-    made["Subject"] = subject
-    made["Date"] = format_datetime(datetime.now(UTC))
-    made["Message-ID"] = f"<{prefix}-{number}@mail.example.org>"
-    made.set_content(f"Hello,\n\n{text}\n\nKind regards\nTenant {number}, flat {number % 40}\n")
-    return made
 
 
 @contextlib.contextmanager
