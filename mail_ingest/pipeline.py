@@ -69,9 +69,7 @@ def _walk(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
 
 def _analyse(inbound: InboundMessage, *, now: datetime) -> InboundMessage:
     """Let a reader read the mail, outside any transaction, and keep its answer."""
-    email = inbound.email
-    if email is None:
-        raise LookupError("a threaded mail has its message")
+    email = processing.message_of(inbound)
     categories = set(Category.objects.filter(is_active=True).values_list("slug", flat=True))
     started = time.perf_counter()
     # A first mail is read whole, for the address and telephone number in its signature; an answer without what it quotes.

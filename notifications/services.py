@@ -74,7 +74,7 @@ def notify_all(
     case = _case_of(event)
     templates: KnownTemplates = {}
     wanted = [channel for channel in (Channel.IN_APP, Channel.EMAIL) if channel in set(channels)]
-    told = []
+    told: list[Notification] = []
     for recipient, channel in ((one, channel) for channel in wanted for one in people):
         if (recipient.pk, channel) in settled:
             continue

@@ -51,18 +51,16 @@ def handle_all(events: Sequence[TimelineEvent], now: datetime) -> None:
     hearing: dict[str, list[WorkflowRule]] = {}
     for rule in WorkflowRule.objects.hearing({event.kind for event in events}):
         hearing.setdefault(rule.trigger, []).append(rule)
-    heard = [event for event in events if event.case_id and event.kind in hearing]
+    heard = [(event, event.case_id) for event in events if event.case_id and event.kind in hearing]
     earlier: dict[int, dict[int, str]] = {}
-    for event_id, rule_id, outcome in RuleRun.objects.filter(event__in=heard).values_list(
-        "event_id", "rule_id", "outcome"
-    ):
-        earlier.setdefault(event_id, {})[rule_id] = outcome
+    runs = RuleRun.objects.filter(event__in=[event for event, _case_id in heard])
+    for event_id, rule_id, outcome in runs.values_list("event_id", "rule_id", "outcome"):
+        if event_id is not None:
+            earlier.setdefault(event_id, {})[rule_id] = outcome
     not_matched: list[RuleRun] = []
-    cases: dict[UUID, Case | None] = dict(readable_cases().in_bulk({event.case_id for event in heard}))
-    for event in heard:
-        situation = Situation(
-            case_id=event.case_id, kind=event.kind, occurred_at=event.occurred_at, event=event, cases=cases
-        )
+    cases: dict[UUID, Case | None] = dict(readable_cases().in_bulk({case_id for _event, case_id in heard}))
+    for event, case_id in heard:
+        situation = Situation(case_id=case_id, kind=event.kind, occurred_at=event.occurred_at, event=event, cases=cases)
         if situation.case is not None:
             not_matched += _run_all(hearing[event.kind], event, situation, earlier.get(event.pk, {}), now=now)
     RuleRun.objects.bulk_create(not_matched)

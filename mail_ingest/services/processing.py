@@ -78,7 +78,7 @@ def keep_triage(
     with transaction.atomic():
         labels = triage.model_dump(mode="json", exclude={"confidence"})
         result = TriageResult(
-            email_id=inbound.email_id,
+            email=message_of(inbound),
             source=source,
             reader_version=version,
             labels=labels,
@@ -101,9 +101,7 @@ def keep_triage(
 def file_message(inbound: InboundMessage, *, at: datetime) -> InboundMessage:
     """ANALYSED → FILED: open a case for the mail, or add it to the one that its conversation belongs to."""
     with transaction.atomic():
-        email = inbound.email
-        if email is None:
-            raise LookupError("an analysed mail has its message")
+        email = message_of(inbound)
         actor = Actor.mail(inbound.pk)
         # Two first mails of one conversation may be filed at once: the second waits here, and finds the case.
         thread = EmailThread.objects.select_for_update(no_key=True).get(pk=email.thread_id)
@@ -137,6 +135,13 @@ def file_message(inbound: InboundMessage, *, at: datetime) -> InboundMessage:
         if not is_first and by_person and case.status in {Case.Status.RESOLVED, Case.Status.CLOSED}:
             change_status(case.pk, Case.Status.IN_PROGRESS, at=at, actor=actor)
         return inbound
+
+
+def message_of(inbound: InboundMessage) -> EmailMessage:
+    """The message that a mail has been since it was threaded. Raises LookupError for one that was not."""
+    if inbound.email is None:
+        raise LookupError(f"mail {inbound.pk} has not been threaded")
+    return inbound.email
 
 
 def move(inbound: InboundMessage, state: str, **values: Any) -> None:

@@ -105,7 +105,9 @@ def house(db: None) -> dict[str, Case]:
     make_task(case=cases["gone"])
     change_task_status(make_task(kind="contractor").pk, "resolved", at=at(5), actor=SYSTEM)
     for number, state in enumerate(("received", "quarantined", "ignored", "received")):
-        inbound, _new = store(mailbox, source_id=f"mail-{number}", raw=b"%d" % number, received_at=at(6, 13), at=at(6, 13, 59))
+        inbound, _new = store(
+            mailbox, source_id=f"mail-{number}", raw=b"%d" % number, received_at=at(6, 13), at=at(6, 13, 59)
+        )
         inbound.state, inbound.reason = state, "" if state == "received" else "Odd."
         inbound.save()
     return cases

@@ -92,3 +92,10 @@ class TestMailboxesToRead:
     def test_are_those_that_are_switched_on(self, mailbox: Mailbox) -> None:
         MailboxFactory.create(is_active=False)
         assert mailboxes_to_read() == [mailbox]
+
+
+class TestAMailThatWasNotThreaded:
+    def test_has_no_message(self, mailbox: Mailbox) -> None:
+        inbound, _is_new = store(mailbox, source_id="x", raw=mail(), received_at=NOON, at=NOON)
+        with pytest.raises(LookupError):
+            processing.message_of(inbound)

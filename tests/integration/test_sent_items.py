@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def take_in(mailbox: Mailbox, raw: bytes, *, role: str = "inbox", minutes: int =
 
 
 def answer(**changes: str) -> bytes:
-    fields = {
+    fields: dict[str, Any] = {
         "sender": OURS, "to": f"Tina <{TINA}>", "subject": "Re: Heating is cold", "message_id": "out@outlook.example",
         "answers": "first@home.example",
     }  # fmt: skip
@@ -155,9 +156,7 @@ class TestACopyOfOurOwnMail:
 
     def copy(self, outbound: OutboundMessage, *, message_id: str = "") -> bytes:
         message_id = message_id or outbound.message_id
-        return mail(
-            outbound.body, sender=OURS, to=outbound.recipient, subject=outbound.subject, message_id=message_id
-        )
+        return mail(outbound.body, sender=OURS, to=outbound.recipient, subject=outbound.subject, message_id=message_id)
 
     def test_is_not_counted_twice(self, mailbox: Mailbox, case: Case) -> None:
         outbound = self.queued(case)

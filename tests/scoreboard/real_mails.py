@@ -50,10 +50,10 @@ def walk(folder: Path, mailbox: Mailbox) -> Walked:
             pipeline.process_message(inbound.pk, now=NOON)
     rows = {inbound.source_id: inbound for inbound in InboundMessage.objects.filter(mailbox=mailbox)}
     for digest, (name, raw) in mails.items():
-        inbound = rows.get(digest)
-        if inbound is None or not _is_whole(inbound, raw):
+        kept = rows.get(digest)
+        if kept is None or not _is_whole(kept, raw):
             walked.wrong.append(name)
-        elif inbound.state == InboundMessage.State.QUARANTINED:
+        elif kept.state == InboundMessage.State.QUARANTINED:
             walked.quarantined.append(name)
     if len(rows) != len(mails):
         walked.wrong.append(f"{len(rows)} rows for {len(mails)} mails")
