@@ -23,7 +23,7 @@ RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 15, 60, 240
 MAX_ATTEMPTS = len(RETRY_AFTER) + 1
 # How long an automatic mail waits for a server that is down (RFC 5321, 4.5.4.1). What a person wrote waits for a person.
 GIVE_UP_AFTER = timedelta(days=4)
-STUCK_AFTER = timedelta(minutes=3)
+STUCK_AFTER = timedelta(seconds=100)
 REPEAT_AFTER = timedelta(minutes=1)
 MAX_REASON = 300
 MAX_BOUNCES = 200
@@ -177,7 +177,8 @@ def settle_stuck(*, now: datetime, repeatable: bool) -> int:
     count = 0
     for outbound in stuck.select_for_update(of=("self",)):
         count += 1
-        if repeatable and outbound.mailbox.sends_by == Mailbox.SendsBy.SERVER:
+        may_repeat = repeatable and outbound.mailbox.sends_by == Mailbox.SendsBy.SERVER
+        if may_repeat and outbound.attempts < MAX_ATTEMPTS:  # else it is the mail itself that kills its senders
             outbound.state = State.WAITING
             outbound.save(update_fields=["state"])
         else:

@@ -301,6 +301,14 @@ class TestTheQueue:
         assert (with_folder.state, with_smtp.state) == ("waiting", "maybe_sent")
         assert "The sender stopped" in with_smtp.reason
 
+    def test_does_not_repeat_for_ever_what_kills_its_senders(self) -> None:
+        mail = waiting(MailboxFactory.create())
+        for hour in range(MAX_ATTEMPTS):
+            assert claim_next(now=later(hours=hour)) == mail
+            settle_stuck(now=later(hours=hour, minutes=5), repeatable=True)
+        mail.refresh_from_db()
+        assert mail.state == "maybe_sent"
+
 
 class TestConfirmSent:
     def test_settles_what_may_have_been_sent(self) -> None:

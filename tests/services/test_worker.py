@@ -1,11 +1,6 @@
-"""With a real PostgreSQL, Redis and Celery worker: mail goes through, also when worker and broker are shot down."""
+"""With a real PostgreSQL, Redis and Celery worker: mail goes through. What faults do to it: see `test_faults`."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
 from cases.listeners import behind
@@ -24,42 +19,9 @@ from mail_ingest.models import EmailMessage, InboundMessage, Mailbox, OutboundMe
 from mail_ingest.services import store
 from tests.factories import MailboxFactory
 from tests.mails import mail
+from tests.services.workers import Worker, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("worker")]
-
-RECOVERS_WITHIN_SECONDS = 120
-CODE = Path(__file__).resolve().parents[2]
-
-
-class Worker:
-    """`celery worker` with its beat, as a process of its own, on the test's database, broker and state folder."""
-
-    def __init__(self, folder: Path) -> None:
-        database = connection.settings_dict
-        self.folder = folder
-        self.log = folder / "worker.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.environment = {
-            **os.environ,
-            "DATABASE_URL": f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}",
-            "EMAIL_URL": f"filemail://{folder / 'mail' / 'sent'}",
-            "HANDYCONNECT_VAR": str(folder),
-        }
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "handyconnect", "worker", "-B", "--concurrency", "2"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, "-s", str(self.folder / "beat"), "--without-mingle", "--without-gossip"],
-                cwd=CODE, env=self.environment, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-
-    def kill(self) -> None:
-        """`kill -9`, with all its children."""
-        if self.process:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture
@@ -81,14 +43,6 @@ def worker(broker: redis.Redis, tmp_path: Path) -> Iterator[Worker]:
 def mailbox(transactional_db: None) -> Mailbox:
     load_defaults(at=timezone.now())
     return MailboxFactory.create(address="support@house.example", folder="mail/inbox")
-
-
-def wait_until(done: Callable[[], bool], *, worker: Worker, seconds: float = RECOVERS_WITHIN_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not done after {seconds} s; the worker said:\n{worker.log.read_text()[-4000:]}")
-        time.sleep(0.5)
 
 
 def mails(count: int, *, at: datetime) -> list[bytes]:
@@ -123,25 +77,10 @@ class TestAWorker:
         draft = worker.folder / "draft"
         draft.write_bytes(mails(1, at=timezone.now())[0])
         draft.rename(inbox / "mail.eml")
-        wait_until(lambda: all_is_done(1), worker=worker)
+        wait_until(lambda: all_is_done(1), log=worker.log)
         assert_nothing_lost_or_doubled(1)
         assert Case.objects.get().sla_due_date is not None
         assert len(list((worker.folder / "mail" / "sent").glob("*acknowledgment.eml"))) == 1
-
-    def test_loses_and_doubles_nothing_when_it_is_killed_and_the_broker_is_emptied(
-        self, worker: Worker, mailbox: Mailbox, broker: redis.Redis
-    ) -> None:
-        now = timezone.now()
-        worker.start()
-        for number, raw in enumerate(mails(30, at=now)):
-            store(mailbox, source_id=str(number), raw=raw, received_at=now, at=timezone.now())
-        wait_until(lambda: InboundMessage.objects.filter(state="filed").count() >= 5, worker=worker)
-        worker.kill()
-        assert InboundMessage.objects.pending().exists(), "the kill came too late to prove anything"
-        broker.flushdb()
-        worker.start()
-        wait_until(lambda: all_is_done(30), worker=worker)
-        assert_nothing_lost_or_doubled(30)
 
 
 class TestSeveralWorkers:
