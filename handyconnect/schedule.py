@@ -30,5 +30,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep SLA clocks": _every(timedelta(seconds=15), "sla.tasks.sweep_clocks"),
     "run rules about time": _every(timedelta(seconds=300), "workflows.tasks.run_time_rules"),
     "forget notices of new mail": _every(DAY, "mail_ingest.tasks.forget_notices"),
+    "forget unused files": _every(DAY, "mail_ingest.tasks.forget_unused_files"),
     "forget idempotency keys": _every(DAY, "accounts.tasks.forget_idempotency_keys"),
 }

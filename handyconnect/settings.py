@@ -160,7 +160,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("mailboxes")]
 CELERY_TASK_ROUTES = {
     f"mail_ingest.tasks.{task}": {"queue": "mailboxes"}
-    for task in ("read_mailbox", "put_away_in_mailbox", "reconcile_mailbox", "continue_backfill")
+    for task in (
+        "read_mailbox",
+        "put_away_in_mailbox",
+        "reconcile_mailbox",
+        "continue_backfill",
+        "see_to_notices",
+        "look_after_subscriptions_of",
+    )
 }
 CELERY_TIMEZONE = "UTC"
 

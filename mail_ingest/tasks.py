@@ -7,17 +7,19 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from cases.tasks import absence, ask
+from cases.tasks import absence, ask, begun
 from mail_ingest import pipeline, sender
 from mail_ingest.models import InboundMessage, Mailbox
 from mail_ingest.services import backfill, graph_notices, graph_subscriptions, poll, put_away, reconcile, rounds
 from mail_ingest.services.mailboxes import mailboxes_to_read
+from mail_ingest.services.uploads import forget_uploads
 
 log = structlog.get_logger(__name__)
 
 SWEEP_AFTER = timedelta(seconds=20)
 SWEEP_BATCH = 500
 SEND_RUNS = 10
+UNUSED_FILES_STAY = timedelta(days=7)
 
 
 @shared_task
@@ -130,9 +132,16 @@ def sweep_messages() -> None:
 @shared_task
 def send_outbound() -> None:
     """Safe to repeat: each mail is claimed by one sender."""
+    begun(send_outbound)
     for _run in range(SEND_RUNS):
         if sender.send_due(now=timezone.now()) < sender.MOST_AT_ONCE:
             break
+
+
+@shared_task
+def forget_unused_files() -> None:
+    """Safe to repeat: only files that no draft and no mail holds are deleted."""
+    forget_uploads(before=timezone.now() - UNUSED_FILES_STAY)
 
 
 def _active(mailbox_id: int) -> Mailbox | None:

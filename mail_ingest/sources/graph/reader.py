@@ -1,8 +1,8 @@
 """Reading a mailbox of Microsoft 365, as a `Reader`.
 
 A message's id is Graph's immutable one, which stays the same when the message is moved within its mailbox. A position is
-`{"of": mailbox and folder, "link": …}`, the link being the server's; while a first round is under way also `seen`, how many
-messages it has shown, and, when those may not have been all, `catch_up`, from when on the folder is still to be listed.
+`{"of": mailbox and folder, "link": …}`, the link being the server's; while a round is under way also `seen`, how many messages
+it has shown, and, when those may not have been all, `catch_up`, from when on the folder is still to be listed.
 """
 
 import hashlib
@@ -44,7 +44,8 @@ from mail_ingest.sources.graph.retry import Policy
 WELL_KNOWN: Mapping[str, str] = {FolderRole.INBOX: "inbox", FolderRole.SENT: "sentitems"}
 MAX_SOURCE_ID_CHARS = 500
 UNREADABLE_IN_A_ROW = 3  # more: it is not the messages
-# A delta round with a date in it ends at 5,000 messages, as if there were no more (Graph documentation, "message: delta").
+# A delta round with a date in it ends at 5,000 messages as if there were no more (Graph documentation, "Get incremental
+# changes to messages in a folder").
 FILTERED_ROUND_SHOWS_AT_MOST = 5000
 NEAR_ENOUGH = 500
 _UNNAMED, _LONG = "unnamed:", "long:"
@@ -151,17 +152,17 @@ class GraphReader:
         link = self._link(position, place)
         if link and (reached := items.moment(position.get("catch_up"))):
             yield from self._catch_up(role, reached, {**place, "link": link})
-        is_first = not link or "seen" in position
-        seen, is_complete, is_short = int(position.get("seen") or 0) if link else 0, False, False
+        seen = int(position.get("seen") or 0) if link else 0
+        is_complete = is_short = False
         here: dict[str, Any] = dict(position)
         for page in delta.rounds(self._graph, self._user, folder, link=link, since=since):
             here, is_complete = {**place, "link": page.resume}, page.is_complete
             seen += len(page.items)
-            if is_first and not is_complete:
-                here["seen"] = seen
-            is_short = is_first and is_complete and seen >= FILTERED_ROUND_SHOWS_AT_MOST - NEAR_ENOUGH
+            is_short = is_complete and seen >= FILTERED_ROUND_SHOWS_AT_MOST - NEAR_ENOUGH
             if is_short:
                 here["catch_up"] = items.stamp(since)
+            elif not is_complete:
+                here["seen"] = seen
             yield Page(self._found(role, page), here, last=is_complete and not is_short)
         if is_short:
             here.pop("catch_up")
@@ -286,10 +287,7 @@ def _unnamed(one: items.Poison | None = None) -> str:
             "after": f"{one.after:%Y-%m-%d %H:%M}",
             "before": f"{one.before:%Y-%m-%d %H:%M UTC}",
         }
-    return (
-        _(
-            "Microsoft 365 fails over a message in this folder and does not even name it.%(span)s "
-            "Look for it in Outlook, and forward it to the mailbox."
-        )
-        % {"span": span}
-    )
+    return _(
+        "Microsoft 365 fails over a message in this folder and does not even name it.%(span)s "
+        "Look for it in Outlook, and forward it to the mailbox."
+    ) % {"span": span}
