@@ -25,7 +25,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     # Each mailbox is compared once an hour; asked more often, a lost nudge or a mailbox that was away costs minutes.
     "compare mailboxes with the ledger": _every(timedelta(minutes=10), "mail_ingest.tasks.reconcile_mailboxes"),
     "see to notices of new mail": _every(timedelta(seconds=15), "mail_ingest.tasks.sweep_notices"),
-    "look after subscriptions": _every(timedelta(minutes=5), "mail_ingest.tasks.look_after_subscriptions"),
+    "look after subscriptions": _every(timedelta(minutes=1), "mail_ingest.tasks.look_after_subscriptions"),
     "send waiting mail": _every(timedelta(seconds=5), "mail_ingest.tasks.send_outbound"),
     "sweep SLA clocks": _every(timedelta(seconds=15), "sla.tasks.sweep_clocks"),
     "run rules about time": _every(timedelta(seconds=300), "workflows.tasks.run_time_rules"),

@@ -112,13 +112,13 @@ def acknowledge(event: TimelineEvent, *, at: datetime) -> OutboundMessage | None
     """Tell the customer that their mail has arrived and which number it has; None where nobody is to be told.
 
     Once for each case that a mail has opened, in the language of the mail, if its mailbox acknowledges. Old and
-    automatic mail is not acknowledged, and the loop guard has the last word: then the mail is there, held back.
+    automatic mail is not acknowledged, nor what a colleague has answered already, and the loop guard has the last word: then the mail is there, held back.
     """
     inbound = inbound_of(event)
     case = _case_of(event)
     if inbound is None or case is None or event.data.get("answerable") is not True or not inbound.mailbox.acknowledges:
         return None
-    if inbound.email and inbound.email.automatic != EmailMessage.Automatic.PERSON:
+    if case.first_response_at or (inbound.email and inbound.email.automatic != EmailMessage.Automatic.PERSON):
         return None
     try:
         words = words_for_customer(case=case, key=ACKNOWLEDGMENT, sender_name=inbound.mailbox.name)

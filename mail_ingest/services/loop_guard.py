@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from cases.models import Case
 from mail_ingest.known import own_addresses
-from mail_ingest.models import EmailMessage, InboundMessage, OutboundMessage
+from mail_ingest.models import EmailMessage, FolderRole, InboundMessage, OutboundMessage
 from mail_ingest.recipients import OwnAddresses
 
 
@@ -50,7 +50,8 @@ def _unreachable(recipient: str) -> str:
 
 def _unanswerable(case: Case, *, to_staff: bool) -> str:
     """Old mail is never answered, and a machine's mail not to the machine. What counts is the last one that came in."""
-    newest_first = InboundMessage.objects.filter(case=case).order_by("-received_at", "-id")
+    came_in = InboundMessage.objects.filter(case=case, role=FolderRole.INBOX)
+    newest_first = came_in.order_by("-received_at", "-id")
     last = newest_first.values_list("answerable", "email__automatic").first()
     if last is None:
         return ""

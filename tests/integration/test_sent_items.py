@@ -11,8 +11,9 @@ from cases.services import delete_case
 from mail_ingest import message_ids, pipeline
 from mail_ingest.keys import signing_key
 from mail_ingest.models import EmailMessage, InboundMessage, InboundRaw, Mailbox, OutboundMessage
-from mail_ingest.services import claim_next, mark_maybe_sent, mark_sent, queue_automatic, store
+from mail_ingest.services import claim_next, loop_guard, mark_maybe_sent, mark_sent, queue_automatic, store
 from mail_ingest.services.sent_items import WAITS_FOR_WHAT_IT_ANSWERS
+from notifications.services import acknowledge
 from sla.models import SLAClock
 from tests.factories import NOON, SYSTEM, MailboxFactory, PolicyFactory, later
 from tests.mails import mail
@@ -179,3 +180,16 @@ class TestACopyOfOurOwnMail:
         assert take_in(mailbox, copy, role="sent", minutes=1).state == "ignored"
         outbound.refresh_from_db()
         assert outbound.state == "sent"
+
+
+class TestAnAcknowledgment:
+    def test_is_not_sent_to_whom_a_colleague_has_answered_already(self, mailbox: Mailbox, case: Case) -> None:
+        take_in(mailbox, answer(), role="sent", minutes=1)
+        event = TimelineEvent.objects.select_related("case__customer").get(kind="case_created")
+        assert acknowledge(event, at=later(minutes=2)) is None
+        assert not OutboundMessage.objects.exists()
+
+    def test_is_held_back_for_what_came_in_and_not_for_what_went_out(self, mailbox: Mailbox, case: Case) -> None:
+        take_in(mailbox, answer(to="plumber@vendors.example"), role="sent", minutes=1)
+        reason = loop_guard.held_back(case=case, recipient=TINA, subject="Hello", to_staff=False, now=later(minutes=2))
+        assert reason == ""

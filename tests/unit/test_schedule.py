@@ -25,7 +25,7 @@ class TestTheSchedule:
         assert seconds["mail_ingest.tasks.continue_backfills"] == 10
         assert seconds["mail_ingest.tasks.reconcile_mailboxes"] == 600
         assert seconds["mail_ingest.tasks.sweep_notices"] == 15
-        assert seconds["mail_ingest.tasks.look_after_subscriptions"] == 300
+        assert seconds["mail_ingest.tasks.look_after_subscriptions"] == 60
         assert seconds["mail_ingest.tasks.forget_notices"] == 86_400
         assert seconds["mail_ingest.tasks.send_outbound"] == 5
         assert seconds["sla.tasks.sweep_clocks"] == 15
