@@ -16,6 +16,21 @@ NAME_CHARS = 320
 MAX_RESULTS = 100
 
 
+def thread_for(inbound: InboundMessage, mail: ParsedMail, decision: Decision, *, locked: bool = False) -> EmailThread:
+    """The conversation that was decided on: an old one, locked until the transaction ends if asked, or a new one."""
+    if decision.thread_id is not None:
+        threads = EmailThread.objects.select_related("case")
+        threads = threads.select_for_update(no_key=True, of=("self",)) if locked else threads
+        return threads.get(pk=decision.thread_id)
+    return EmailThread.objects.create(
+        mailbox=inbound.mailbox,
+        case_id=decision.case_id,
+        subject=mail.subject[:HEADER_CHARS],
+        created_at=inbound.received_at,
+        updated_at=inbound.received_at,
+    )
+
+
 def keep_message(
     inbound: InboundMessage,
     thread: EmailThread,

@@ -15,7 +15,7 @@ from mail_ingest.ai.schema import LABELS, Triage
 from mail_ingest.keys import accepted_keys
 from mail_ingest.known import StoredThreads, own_addresses
 from mail_ingest.models import EmailMessage, EmailThread, InboundMessage, InboundRaw, OutboundMessage, TriageResult
-from mail_ingest.services.keeping import HEADER_CHARS, keep_message
+from mail_ingest.services.keeping import HEADER_CHARS, keep_message, thread_for
 from mail_ingest.services.returned import note_report, reported_on
 from tasks.services import TaskDraft, create_task
 
@@ -56,7 +56,7 @@ def thread_message(inbound: InboundMessage, mail: parsing.ParsedMail, *, at: dat
         decision = _beside(outbound) or threading.decide(
             clues_of(mail, report, mailbox_id=inbound.mailbox_id), known=StoredThreads()
         )
-        thread = _thread_for(inbound, mail, decision)
+        thread = thread_for(inbound, mail, decision)
         email = keep_message(inbound, thread, mail, verdict=verdict, decision=decision, report=report, at=at)
         move(inbound, InboundMessage.State.THREADED, email=email, message_id=mail.message_id[:HEADER_CHARS])
         facts.mail_threaded.emit(
@@ -180,18 +180,6 @@ def _beside(outbound: OutboundMessage | None) -> threading.Decision | None:
         return None
     thread = outbound.thread
     return threading.Decision(thread.pk, thread.case_id, threading.Reason.REPORTS, outbound.message_id)
-
-
-def _thread_for(inbound: InboundMessage, mail: parsing.ParsedMail, decision: threading.Decision) -> EmailThread:
-    if decision.thread_id is not None:
-        return EmailThread.objects.select_related("case").get(pk=decision.thread_id)
-    return EmailThread.objects.create(
-        mailbox=inbound.mailbox,
-        case_id=decision.case_id,
-        subject=mail.subject[:HEADER_CHARS],
-        created_at=inbound.received_at,
-        updated_at=inbound.received_at,
-    )
 
 
 def _answerable(inbound: InboundMessage, email: EmailMessage) -> bool:

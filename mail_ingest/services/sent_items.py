@@ -14,7 +14,7 @@ from mail_ingest import automatic, parsing, threading
 from mail_ingest.known import StoredThreads, participants
 from mail_ingest.models import EmailMessage, EmailThread, InboundMessage, InboundRaw, OutboundMessage
 from mail_ingest.services.intake import ignore
-from mail_ingest.services.keeping import keep_message
+from mail_ingest.services.keeping import keep_message, thread_for
 from mail_ingest.services.outbound import freshen
 from mail_ingest.services.processing import clues_of, move
 from mail_ingest.services.sending import confirm_sent, move_on, note_answer
@@ -43,7 +43,7 @@ def join_sent(inbound: InboundMessage, mail: parsing.ParsedMail, *, at: datetime
             clues_of(mail, mailbox_id=inbound.mailbox_id), written_to=people, known=StoredThreads()
         )
         may_wait = bool(mail.in_reply_to) and at - inbound.stored_at < WAITS_FOR_WHAT_IT_ANSWERS
-        thread = _thread(inbound, mail, decision) if decision else None
+        thread = thread_for(inbound, mail, decision, locked=True) if decision else None
         if may_wait and (thread is None or thread.case_id is None):
             raise NotYet
         case = lock_living(thread.case_id) if thread and thread.case_id else None
@@ -125,18 +125,6 @@ def _sent_by_us(inbound: InboundMessage, mail: parsing.ParsedMail) -> OutboundMe
 
 def _start(text: str) -> str:
     return " ".join(text.split())[:_COMPARED_CHARS]
-
-
-def _thread(inbound: InboundMessage, mail: parsing.ParsedMail, decision: threading.Decision) -> EmailThread:
-    if decision.thread_id is not None:
-        return EmailThread.objects.select_for_update(no_key=True).get(pk=decision.thread_id)
-    return EmailThread.objects.create(
-        mailbox=inbound.mailbox,
-        case_id=decision.case_id,
-        subject=mail.subject[:998],
-        created_at=inbound.received_at,
-        updated_at=inbound.received_at,
-    )
 
 
 def _ignored(inbound: InboundMessage, reason: str, *, at: datetime) -> InboundMessage:

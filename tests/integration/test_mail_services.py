@@ -99,3 +99,41 @@ class TestAMailThatWasNotThreaded:
         inbound, _is_new = store(mailbox, source_id="x", raw=mail(), received_at=NOON, at=NOON)
         with pytest.raises(LookupError):
             processing.message_of(inbound)
+
+
+# The form of RFC 6047, 4.1.
+INVITATION = b"""\
+From: Ina <ina@home.example>
+To: support@house.example
+Subject: Inspection
+Message-ID: <invite@home.example>
+MIME-Version: 1.0
+Content-Type: text/calendar; method=REQUEST; charset=UTF-8
+
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//EN
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:1@home.example
+DTSTAMP:20260301T080000Z
+DTSTART:20260305T090000Z
+DTEND:20260305T100000Z
+SUMMARY:Inspection of the lift
+LOCATION:Elm Street 4
+ORGANIZER:mailto:ina@home.example
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+class TestAnInvitation:
+    def test_is_kept_as_one(self, mailbox: Mailbox) -> None:
+        inbound = take_in(mailbox, INVITATION)
+        assert inbound.email is not None
+        kept = inbound.email.calendar
+        assert kept is not None
+        assert (kept["method"], kept["summary"], kept["location"]) == (
+            "REQUEST", "Inspection of the lift", "Elm Street 4",
+        )  # fmt: skip
+        assert (kept["start"], kept["end"]) == ("2026-03-05T09:00:00+00:00", "2026-03-05T10:00:00+00:00")

@@ -15,7 +15,7 @@ from mail_ingest.services import claim_next, loop_guard, mark_maybe_sent, mark_s
 from mail_ingest.services.sent_items import WAITS_FOR_WHAT_IT_ANSWERS
 from notifications.services import acknowledge
 from sla.models import SLAClock
-from tests.factories import NOON, SYSTEM, MailboxFactory, PolicyFactory, later
+from tests.factories import NOON, SYSTEM, MailboxFactory, PolicyFactory, later, make_case
 from tests.mails import mail
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +86,12 @@ class TestAnAnswerTypedElsewhere:
     def test_is_known_by_the_case_number_where_the_customer_gets_it(self, mailbox: Mailbox, case: Case) -> None:
         subject = f"Your heating [{case.case_number}]"
         assert take_in(mailbox, answer(answers="", subject=subject), role="sent").case == case
+
+    def test_begins_the_conversation_of_a_case_that_has_none(self, mailbox: Mailbox) -> None:
+        case = make_case(email=TINA)
+        subject = f"Your heating [{case.case_number}]"
+        assert take_in(mailbox, answer(answers="", subject=subject), role="sent").case == case
+        assert [thread.subject for thread in case.threads.all()] == [subject]
 
     def test_is_not_taken_in_by_a_case_number_that_a_stranger_wrote(self, mailbox: Mailbox, case: Case) -> None:
         subject = f"Re: [{case.case_number}]"
