@@ -165,5 +165,5 @@ class TestNudge:
         monkeypatch.setattr(tasks, "absence", tasks.Absence())
         monkeypatch.setattr("cases.tasks.cache.add", away)
         monkeypatch.setattr(tasks.drain_events, "apply_async", away)
-        tasks.nudge(event_id=1)
+        tasks.nudge(event_id=2**62)
         assert tasks.absence.holds

@@ -262,6 +262,10 @@ def broken(*_args: object, **_values: object) -> None:
 
 
 class TestTheTasks:
+    @pytest.fixture(autouse=True)
+    def without_a_broker(self, settings: Settings) -> None:
+        settings.REDIS_URL = ""
+
     def test_read_put_away_compare_and_backfill_without_a_broker(self, server: Server, remote: Mailbox) -> None:
         Mailbox.objects.update(after_filing="mark_read")
         now = timezone.now()
