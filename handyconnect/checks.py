@@ -1,7 +1,6 @@
 """Bad settings are errors of `manage.py check`, each with an id, and say what to do."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 
 from handyconnect.encryption import is_key, new_key
 from handyconnect.logging import LEVELS
+from handyconnect.loopback import is_loopback
 
 
 @register(Tags.compatibility)
@@ -161,15 +161,8 @@ def _is_safe(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and (
-            parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname))
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         )
-    except ValueError:
-        return False
-
-
-def _is_here(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
 

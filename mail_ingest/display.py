@@ -19,15 +19,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from selectolax.lexbor import LexborHTMLParser
 
 from handyconnect.api.views import Resource
 from handyconnect.refusals import NotFound
-from mail_ingest.api.ledger import AttachmentGone
-from mail_ingest.api.links import AnyAccept
-from mail_ingest.downloads import UNKNOWN, download
-from mail_ingest.models import Attachment, EmailMessage
-from mail_ingest.parsing.display import PLACEHOLDER_CLASS, REMOTE_MARK, show_html
+from mail_ingest.api.links import AnyAccept, file_of
+from mail_ingest.downloads import UNKNOWN
+from mail_ingest.models import EmailMessage
+from mail_ingest.parsing.display import PLACEHOLDER_CLASS, addresses_of_remote_pictures, show_html
 from mail_ingest.serializers import MessageSerializer
 
 MAX_INLINE_BYTES = 10 * 1024 * 1024
@@ -60,15 +58,7 @@ class RemotePictures:
 
 def remote_pictures(stored: str) -> RemotePictures:
     """What the frame can be asked to load, of stored HTML. Pictures of one pixel are there to spy, and never loaded."""
-    if REMOTE_MARK not in stored:
-        return RemotePictures(0, ())
-    pictures = [picture.attributes for picture in LexborHTMLParser(stored).css(f"img[{REMOTE_MARK}]")]
-    addresses = [
-        str(picture.get(REMOTE_MARK) or "")
-        for picture in pictures
-        if not all((picture.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height"))
-    ]
-    hosts = Counter(_HOST.sub("", address).lower() for address in addresses if address)
+    hosts = Counter(_HOST.sub("", address).lower() for address in addresses_of_remote_pictures(stored))
     return RemotePictures(hosts.total(), [host for host, _count in hosts.most_common()])
 
 
@@ -99,14 +89,7 @@ class EmailPages(Resource[EmailMessage]):
     def attachment(self, request: Request, rank: int, **_kwargs: Any) -> HttpResponse:
         """One file of a mail. It leaves with a type of a short list, or none."""
         self.refuse_parameters(request)
-        file = Attachment.objects.filter(email=self._found(), rank=rank).first()
-        if file is None:
-            raise AttachmentGone(_("This message has no file %(rank)s.") % {"rank": rank})
-        if file.refused:
-            raise AttachmentGone(_("This file was not kept: %(reason)s") % {"reason": file.refused})
-        return download(
-            bytes(file.content), filename=file.filename, declared_type=file.content_type, sha256=file.sha256
-        )
+        return file_of(self._found().pk, rank)
 
     def _found(self) -> EmailMessage:
         by = {name: self.kwargs[key] for key, name in LOOKUPS.items() if key in self.kwargs}

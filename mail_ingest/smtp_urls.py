@@ -1,12 +1,13 @@
 """The address of an SMTP server: smtp+tls://user:password@mail.example.com:587"""
 
-import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
+
+from handyconnect.loopback import is_loopback
 
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 587, "smtp+ssl": 465}
 
@@ -59,15 +60,6 @@ def read(url: str) -> Server:
         raise BadServer(
             _("Give both a user name and a password, or neither. Write special letters in them as %40 and so on.")
         )
-    if server.password and not (server.use_tls or server.use_ssl or _is_this_machine(server.host)):
+    if server.password and not (server.use_tls or server.use_ssl or is_loopback(server.host)):
         raise BadServer(_("The password would travel unencrypted: use smtp+tls:// or smtp+ssl://."))
     return server
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -58,10 +58,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
 def url_of(host: str, port: int) -> str:
     """The address at which a browser on this machine reaches what listens on `host`."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - read, not bound

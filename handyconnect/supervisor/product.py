@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handyconnect import broker
+from handyconnect.loopback import is_loopback
 from handyconnect.supervisor import preflight, readiness
 from handyconnect.supervisor.child import Child, ChildSpec, Shown
 from handyconnect.supervisor.errors import ChildKeepsDying, StartRefused
@@ -236,7 +237,7 @@ class Start:
         self._say(f"Logs: {product.logs}. Stop with Ctrl-C.")
         if product.is_embedded:
             self._say(f"Drop an .eml file into {product.state / 'mail' / 'inbox'} (by renaming it) to open a case.")
-        if not preflight.is_loopback(product.host):
+        if not is_loopback(product.host):
             self._say("This address can be reached from other machines: change every demo password first.")
         logins = product.state / LOGINS_FILE
         if logins.is_file():

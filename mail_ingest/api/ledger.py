@@ -19,10 +19,10 @@ from handyconnect.api.fields import StrictBody
 from handyconnect.api.views import Resource
 from handyconnect.refusals import NotFound
 from mail_ingest import services
-from mail_ingest.api.links import AnyAccept, file_link
+from mail_ingest.api.links import AnyAccept, file_link, file_of
 from mail_ingest.downloads import UNKNOWN, download
 from mail_ingest.filters import MessageFilter
-from mail_ingest.models import Attachment, InboundMessage, InboundRaw
+from mail_ingest.models import InboundMessage, InboundRaw
 from mail_ingest.representation import message_row, whole_message
 from mail_ingest.serializers import MessageRowSerializer, MessageSerializer
 
@@ -35,12 +35,6 @@ class MessageGone(NotFound):
 
     def __init__(self, inbound_id: int) -> None:
         super().__init__(_("There is no message %(id)s.") % {"id": inbound_id})
-
-
-class AttachmentGone(NotFound):
-    """There is no such file, or its content was refused when the mail came."""
-
-    code = "attachment_not_found"
 
 
 class Messages(Resource[InboundMessage]):
@@ -111,12 +105,4 @@ class MessageFiles(Messages):
     def attachment(self, request: Request, rank: int, **_kwargs: Any) -> HttpResponse:
         """One file of a mail. It leaves with a type of a short list, or none."""
         self.refuse_parameters(request)
-        inbound = self._found()
-        file = Attachment.objects.filter(email=inbound.email_id, rank=rank).first()
-        if file is None:
-            raise AttachmentGone(_("This message has no file %(rank)s.") % {"rank": rank})
-        if file.refused:
-            raise AttachmentGone(_("This file was not kept: %(reason)s") % {"reason": file.refused})
-        return download(
-            bytes(file.content), filename=file.filename, declared_type=file.content_type, sha256=file.sha256
-        )
+        return file_of(self._found().email_id, rank)

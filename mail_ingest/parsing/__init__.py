@@ -1,6 +1,6 @@
 """Reading mail: bytes in, plain values out. No database, no clock, no network."""
 
-from mail_ingest.parsing.display import has_remote_images, show_html
+from mail_ingest.parsing.display import addresses_of_remote_pictures, show_html
 from mail_ingest.parsing.mail import Address, Calendar, ParsedAttachment, ParsedMail, Protection, Unreadable
 from mail_ingest.parsing.reader import MAX_ATTACHMENT_BYTES, parse
 
@@ -12,7 +12,7 @@ __all__ = [
     "ParsedMail",
     "Protection",
     "Unreadable",
-    "has_remote_images",
+    "addresses_of_remote_pictures",
     "parse",
     "show_html",
 ]

@@ -18,11 +18,12 @@ _ATTRIBUTES = html.ATTRIBUTES | {
 }
 
 
-def has_remote_images(stored: str) -> bool:
-    """Whether the stored HTML has pictures to load from elsewhere. Those of one pixel are there to spy, and are never loaded."""
+def addresses_of_remote_pictures(stored: str) -> list[str]:
+    """The addresses of the pictures that the stored HTML has elsewhere. Those of one pixel are there to spy, and are no such."""
     if REMOTE_MARK not in stored:
-        return False
-    return any(not _is_pixel(picture.attributes) for picture in LexborHTMLParser(stored).css(f"img[{REMOTE_MARK}]"))
+        return []
+    pictures = [picture.attributes for picture in LexborHTMLParser(stored).css(f"img[{REMOTE_MARK}]")]
+    return [address for one in pictures if (address := one.get(REMOTE_MARK)) and not _is_pixel(one)]
 
 
 def show_html(stored: str, *, remote_images: bool, inline: Callable[[str], str | None]) -> str:
@@ -70,9 +71,7 @@ def _is_pixel(attributes: Mapping[str, str | None]) -> bool:
 
 def _placeholder(alt: str) -> LexborNode:
     tree = LexborHTMLParser(f'<span class="{PLACEHOLDER_CLASS}">{escape(alt)}</span>')
-    span = tree.css_first("span")
-    if span is None:  # pragma: no cover
-        raise AssertionError
+    (span,) = tree.css("span")
     return span
 
 

@@ -18,10 +18,11 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from handyconnect.loopback import is_loopback
 from mail_ingest.models import FolderRole, GraphSubscription, Mailbox, SourceFolder
 from mail_ingest.services import rounds
 from mail_ingest.services.taking import Clock
-from mail_ingest.sources.base import SourceUnavailable, is_loopback
+from mail_ingest.sources.base import SourceUnavailable
 from mail_ingest.sources.graph.errors import BadAnswer, GraphError, SubscriptionGone
 from mail_ingest.sources.graph.explanations import explain
 

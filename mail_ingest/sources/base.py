@@ -4,7 +4,6 @@ A source knows nothing of the ledger: it shows what a mailbox holds and hands ov
 is decided in `mail_ingest.services.rounds`. Everything that a source says is untrusted.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -122,16 +121,6 @@ class Reader(Protocol):
 def shortened(text: str) -> str:
     """What a server said, on one line and short enough to be shown."""
     return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))[:SHOWN_CHARS]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address can only mean this machine."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def too_large(size_bytes: int) -> MessageUnreadable:

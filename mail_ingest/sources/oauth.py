@@ -10,8 +10,9 @@ import httpx2
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from handyconnect.loopback import is_loopback
 from mail_ingest.models import Mailbox
-from mail_ingest.sources.base import SourceUnavailable, is_loopback, shortened
+from mail_ingest.sources.base import SourceUnavailable, shortened
 
 TIMEOUT_SECONDS = 20.0
 SPARE_SECONDS = 120.0

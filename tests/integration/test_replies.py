@@ -458,7 +458,7 @@ class TestAnOldState:
             at=later(minutes=7), actor=SYSTEM,
         )  # fmt: skip
         sender.send_due(now=later(minutes=8))
-        reply(case, ana, at=later(minutes=9), seen=seen)
+        assert reply(case, ana, at=later(minutes=9), seen=seen).state == "waiting"
 
     def test_can_be_told_by_its_tag(self) -> None:
         state = conversation.ConversationState(17, 4, 2)

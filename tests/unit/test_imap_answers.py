@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mail_ingest.sources.base import Found, is_loopback, shortened
+from mail_ingest.sources.base import Found, shortened
 from mail_ingest.sources.imap.answers import answers, search_day
 from mail_ingest.sources.imap.folders import Folder, sent_folder
 
@@ -79,13 +79,6 @@ class TestTheSentItems:
 class TestWhatIsShown:
     def test_is_one_short_line(self) -> None:
         assert shortened("a\r\n\tb\x07c" + "x" * 999) == "a b c" + "x" * 295
-
-    @pytest.mark.parametrize(
-        ("host", "local"),
-        [("localhost", True), ("127.0.0.9", True), ("[::1]", True), ("10.0.0.1", False), ("localhost.example", False)],
-    )
-    def test_loopback_is_only_what_cannot_be_another_machine(self, host: str, *, local: bool) -> None:
-        assert is_loopback(host) is local
 
     def test_a_message_that_was_found_has_no_problem_by_itself(self) -> None:
         assert Found("1").problem == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mail_ingest.parsing import has_remote_images, html, show_html
+from mail_ingest.parsing import addresses_of_remote_pictures, html, show_html
 
 PICTURE = "data:image/png;base64,AAAA"
 REMOTE = '<img data-remote-src="https://x.example/a.png?a=1&amp;b=2" alt="logo &lt;b&gt;" width="90">'
@@ -64,10 +64,10 @@ class TestShowHtml:
         assert show(stored) == '<p style="color:red">x<span class="remote-image"></span></p>'
 
 
-class TestHasRemoteImages:
+class TestRemotePictures:
     @pytest.mark.parametrize(
         ("stored", "expected"),
         [(REMOTE, True), (PIXEL, False), (PIXEL + REMOTE, True), ("<p>data-remote-src=</p>", False), ("", False)],
     )
     def test_answers(self, stored: str, expected: bool) -> None:
-        assert has_remote_images(stored) is expected
+        assert bool(addresses_of_remote_pictures(stored)) is expected

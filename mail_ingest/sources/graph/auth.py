@@ -1,7 +1,6 @@
 """App-only tokens (client credentials) through MSAL, kept in this process for each tenant, client and secret."""
 
 import hashlib
-import ipaddress
 import json
 import re
 import threading
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from handyconnect.loopback import is_loopback
 from mail_ingest.sources.graph.errors import (
     BadAnswer,
     GraphError,
@@ -75,15 +75,6 @@ def checked_url(url: str, *, field_name: str) -> str:
     if parsed.scheme == "http" and not is_loopback(parsed.host):
         raise Misconfigured(f"{field_name} may use plain http only for this machine itself (127.0.0.1); use https.")
     return str(parsed).rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class _Trouble(Exception):

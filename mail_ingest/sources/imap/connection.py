@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from django.utils.translation import gettext as _
 from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 
+from handyconnect.loopback import is_loopback
 from mail_ingest.models import Mailbox
 from mail_ingest.sources import oauth
-from mail_ingest.sources.base import SourceUnavailable, is_loopback, shortened
+from mail_ingest.sources.base import SourceUnavailable, shortened
 
 TIMEOUT_SECONDS = 30.0
 TLS_PORT = 993
